@@ -1,0 +1,1 @@
+"""The command line of raymaml; installs as `raymaml_cli`."""

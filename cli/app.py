@@ -1,0 +1,74 @@
+"""The program: commands, and errors as one line on stderr."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated, Any
+
+import typer
+
+from raymaml.errors import RaymamlError
+from raymaml.version import __version__
+
+from . import data, demo, figure, surface, train
+from .options import say
+from .variadic import VariadicCommand
+
+USER_ERROR, INTERRUPTED = 2, 130
+
+app = typer.Typer(
+    name="raymaml",
+    help="Loss landscapes of meta-learning: train, compute surfaces on Ray, draw them.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+app.command(cls=VariadicCommand)(train.train)
+app.command(cls=VariadicCommand)(surface.surface)
+app.command()(demo.demo)
+app.add_typer(figure.app, name="figure")
+app.add_typer(data.app, name="data")
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def raymaml(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Loss landscapes of meta-learning: train, compute surfaces on Ray, draw them."""
+
+
+def main() -> None:
+    """Run the program and exit: 0, 2 for a user's error, 130 when interrupted."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(args: list[str]) -> int:
+    """Run one command line; gives the exit code.
+
+    A user's mistake becomes one line; anything else is a defect of ours and keeps its traceback.
+    """
+    try:
+        result: Any = app(args, prog_name="raymaml", standalone_mode=False)
+    except RaymamlError as error:
+        say(f"raymaml: {' '.join(str(error).split())}")
+        return USER_ERROR
+    except typer.TyperException as error:
+        say(f"raymaml: {_usage_line(error)}")
+        return int(getattr(error, "exit_code", USER_ERROR))
+    except (KeyboardInterrupt, typer.Abort):
+        say("raymaml: interrupted; what was computed is kept: run the same command again to continue")
+        return INTERRUPTED
+    return result if isinstance(result, int) else 0
+
+
+def _usage_line(error: Exception) -> str:
+    text = " ".join(str(getattr(error, "format_message", lambda: error)()).split())
+    context = getattr(error, "ctx", None)
+    return f"{text} See: {context.command_path} --help" if context else text

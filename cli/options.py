@@ -1,0 +1,62 @@
+"""Options that several commands share, and the parsers of their values."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from raymaml.errors import SpecError
+
+Address = Annotated[
+    str | None,
+    typer.Option(
+        help="Ray cluster: local (start one here), auto (the one on this machine) or host:port. "
+        "Default: RAY_ADDRESS if it is set, else local.",
+        show_default=False,
+    ),
+]
+Seed = Annotated[int | None, typer.Option(help="Seed of the run. Default: 5, or the lowest.", show_default=False)]
+Threads = Annotated[
+    int | None,
+    typer.Option(min=1, help="Threads per worker; changes the last bits of results, hence recorded. Default: 1."),
+]
+
+
+def numbers(texts: Sequence[str], option: str) -> list[float]:
+    """Numbers from the values of a list option, which may themselves be lists with commas."""
+    parts = [part for text in texts for part in text.split(",")]
+    try:
+        return [float(part) for part in parts]
+    except ValueError:
+        raise SpecError(f"{option} needs numbers, got {' '.join(parts)!r}") from None
+
+
+def whole_numbers(texts: Sequence[str], option: str) -> list[int]:
+    """Whole numbers from the values of a list option."""
+    parts = [part for text in texts for part in text.split(",")]
+    try:
+        return [int(part) for part in parts]
+    except ValueError:
+        raise SpecError(f"{option} needs whole numbers such as 5 6 7, got {' '.join(parts)!r}") from None
+
+
+def grid_size(text: str) -> tuple[int, int]:
+    """`51` is 51 x 51; `51x31` is 51 alphas and 31 betas."""
+    sides = text.lower().replace("×", "x").split("x")
+    if len(sides) > 2 or not all(side.isdigit() and int(side) > 0 for side in sides):
+        raise SpecError(f"--grid needs N or NxM with whole numbers from 1 up, such as 51 or 51x31, got {text!r}")
+    return int(sides[0]), int(sides[-1])
+
+
+def say(text: str) -> None:
+    """A line about what happens, for people: stderr, so that stdout holds results alone."""
+    typer.echo(text, err=True)
+
+
+def say_paths(paths: Sequence[Path]) -> None:
+    """The files that were written, a line each on stdout."""
+    for path in paths:
+        typer.echo(str(path))

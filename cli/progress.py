@@ -1,0 +1,100 @@
+"""Progress on stderr: bars on a terminal, a line every few seconds elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from .options import say
+
+if TYPE_CHECKING:
+    from raymaml.runtime.surface import Progress
+    from raymaml.runtime.train import SeedStates
+
+LINE_SECONDS = 10.0  # between lines where stderr is no terminal
+
+
+def eta(done: float, left: float, seconds: float) -> str:
+    """Time left at the pace so far, as 1:02:03; unknown before anything is done."""
+    if done <= 0:
+        return "?"
+    whole = round(left * seconds / done)
+    return f"{whole // 3600}:{whole // 60 % 60:02d}:{whole % 60:02d}"
+
+
+class Display:
+    """Named rows of text and share done, drawn as bars or as lines."""
+
+    def __init__(self) -> None:
+        self.bars = _bars() if sys.stderr.isatty() else None
+        self.rows: dict[str, Any] = {}
+        self.told = 0.0
+
+    def show(self, rows: dict[str, tuple[float, str]], *, last: bool = False) -> None:
+        """Show the share (0..1) and the text of each row."""
+        if self.bars:
+            for name, (share, text) in rows.items():
+                if name not in self.rows:
+                    self.rows[name] = self.bars.add_task(name, total=1.0, note="")
+                self.bars.update(self.rows[name], completed=share, note=text)
+        elif rows and (last or time.monotonic() - self.told > LINE_SECONDS):
+            self.told = time.monotonic()
+            say("; ".join(f"{name} {100 * share:.0f} %, {text}" for name, (share, text) in rows.items()))
+
+
+def _bars() -> Any:
+    from rich.console import Console
+    from rich.progress import BarColumn, TaskProgressColumn, TextColumn
+    from rich.progress import Progress as Bars
+
+    return Bars(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TextColumn("{task.fields[note]}"),
+        console=Console(stderr=True),
+    )
+
+
+@contextmanager
+def display() -> Iterator[Display]:
+    """A display for as long as the block runs; a terminal holds only one at a time."""
+    shown = Display()
+    if not shown.bars:
+        yield shown
+        return
+    with shown.bars:
+        yield shown
+
+
+def training(shown: Display) -> Callable[[SeedStates], None]:
+    """A callback for `train(on_progress=...)`: a row per seed."""
+    first: dict[int, tuple[float, int]] = {}  # seed -> time and step when it was first seen
+
+    def row(seed: int, state: dict[str, Any]) -> tuple[float, str]:
+        started, from_step = first.setdefault(seed, (time.monotonic(), state["step"]))
+        step, updates, val = state["step"], state["updates"], state["val_accuracy"]
+        left = eta(step - from_step, updates - step, time.monotonic() - started)
+        note = "" if val is None else f", val {100 * val:.1f} %"
+        return (
+            step / updates,
+            f"update {step}/{updates}{note}, ETA {left}" if step < updates else f"testing{note}",
+        )
+
+    return lambda states: shown.show({f"seed {s}": row(s, states[s]) for s in sorted(states)})
+
+
+def surface(shown: Display) -> Callable[[Progress], None]:
+    """A callback for `surface(on_progress=...)`: one row."""
+
+    def show(progress: Progress) -> None:
+        rate = progress.evaluations / progress.seconds if progress.seconds else 0.0
+        left = eta(progress.evaluations, progress.evaluations_left, progress.seconds)
+        text = f"{progress.blocks}/{progress.blocks_total} blocks, {rate:.1f} evaluations/s, ETA {left}"
+        share = progress.blocks / progress.blocks_total
+        shown.show({"surface": (share, text)}, last=progress.evaluations_left == 0)
+
+    return show

@@ -1,0 +1,87 @@
+"""`raymaml surface`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from . import options, progress
+
+if TYPE_CHECKING:
+    from raymaml.runs import SeedDir
+    from raymaml.specs import SurfaceSpec
+
+
+def surface(
+    run: Annotated[str | None, typer.Option(help="Run: a name or a folder. Default: the newest finished one.")] = None,
+    seed: options.Seed = None,
+    grid: Annotated[str, typer.Option(help="Points per axis: N, or NxM for alphas x betas.")] = "51",
+    span: Annotated[tuple[float, float], typer.Option("--range", help="Lowest and highest perturbation.")] = (
+        -1,
+        1,
+    ),
+    tasks: Annotated[int, typer.Option(min=1, help="Tasks at each point; each one's value is kept.")] = 100,
+    split: Annotated[Literal["base", "val", "novel"], typer.Option(help="Classes of the tasks.")] = "novel",
+    query: Annotated[int, typer.Option(min=1, help="Query images per class.")] = 15,
+    steps: Annotated[int, typer.Option(min=0, help="Inner steps from the perturbed initialisation.")] = 10,
+    checkpoint: Annotated[Literal["best", "last"], typer.Option(help="Which weights to perturb.")] = "best",
+    task_seed: Annotated[int, typer.Option(help="Seed of the tasks.")] = 0,
+    fresh_tasks: Annotated[
+        bool, typer.Option("--fresh-tasks", help="New tasks at each point, as in the thesis.")
+    ] = False,
+    direction_seed: Annotated[int, typer.Option(help="Seed of the two random directions.")] = 0,
+    orthogonal: Annotated[bool, typer.Option("--orthogonal", help="Make the directions orthogonal.")] = False,
+    precision: Annotated[Literal["float32", "float64"], typer.Option(help="Of all arithmetic.")] = "float32",
+    out: Annotated[Path | None, typer.Option(help="Zarr store. Default: one beside the checkpoint.")] = None,
+    actors: Annotated[int | None, typer.Option(min=1, help="Default: as many as the cluster holds.")] = None,
+    threads: options.Threads = None,
+    address: options.Address = None,
+    figure: Annotated[bool, typer.Option(help="Draw the surface at the end.")] = True,
+) -> None:
+    """Compute the meta-loss on a plane of weight perturbations, on Ray actors, into Zarr.
+
+    Run the same command again after an interruption: it continues where it stopped.
+    """
+    from raymaml.verbs.figure import figure_surface
+    from raymaml.verbs.surface import surface as compute
+
+    with progress.display() as shown:
+        store = compute(
+            run,
+            seed,
+            grid=options.grid_size(grid),
+            span=span,
+            checkpoint=checkpoint,
+            split=split,
+            tasks=tasks,
+            query=query,
+            steps=steps,
+            task_seed=task_seed,
+            fresh_tasks=fresh_tasks,
+            direction_seed=direction_seed,
+            orthogonal=orthogonal,
+            precision=precision,
+            out=out,
+            address=address,
+            actors=actors,
+            threads=threads or 1,
+            on_start=say_start,
+            on_progress=progress.surface(shown),
+            on_stop=say_stop,
+        )
+    options.say_paths([store.path, *(figure_surface(store) if figure and min(store.plan.shape[1:]) > 1 else [])])
+
+
+def say_start(seed: SeedDir, spec: SurfaceSpec, path: Path) -> None:
+    """Name what was chosen, and warn of a grid without the centre."""
+    options.say(f"run {seed.path.parent}, seed {seed.seed}, {spec.checkpoint} checkpoint")
+    options.say(f"store {path}")
+    if not spec.grid.holds_centre:
+        options.say("warning: (0, 0), the unperturbed weights, is not on this grid; an odd grid on -1 1 has it")
+
+
+def say_stop() -> None:
+    """The first Ctrl-C."""
+    options.say("stopping: finishing the blocks in flight; press Ctrl-C again to stop at once")

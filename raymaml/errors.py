@@ -1,0 +1,28 @@
+"""What goes wrong for a user, as exceptions whose text is the one line that the user reads."""
+
+
+class RaymamlError(Exception):
+    """Base of every error a user can cause; the CLI prints its text and exits with code 2.
+
+    The text is one line and says what was expected and what to do.
+    """
+
+
+class SpecError(RaymamlError, ValueError):
+    """A specification, an option or a file of ours has a value that cannot be used."""
+
+
+class MissingError(RaymamlError, LookupError):
+    """A run, data set, checkpoint or store that was named is not there."""
+
+
+class MismatchError(RaymamlError):
+    """Something on disk was made for another specification than the one asked for."""
+
+
+class ClusterError(RaymamlError, ConnectionError):
+    """The Ray cluster does not answer or cannot hold the work."""
+
+
+class IncompleteError(RaymamlError):
+    """Some blocks or seeds failed every attempt; everything else is stored."""

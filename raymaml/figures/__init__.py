@@ -1,0 +1,1 @@
+"""Figures: functions of arrays. The only part of the package that imports matplotlib."""

@@ -1,0 +1,1 @@
+"""The plane around trained weights: directions, grid plan, evaluation, storage."""

@@ -1,0 +1,93 @@
+"""From "a surface of this run" to the specification that determines every number of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal, get_args
+
+from raymaml import checkpoints
+from raymaml.checkpoints import Checkpoint
+from raymaml.errors import SpecError
+from raymaml.runs import SeedDir
+from raymaml.specs import GridSpec, Precision, Split, SurfaceSpec, TaskSpec
+
+Which = Literal["best", "last"]
+
+
+def surface_spec(
+    checkpoint: Checkpoint,
+    *,
+    grid: GridSpec | None = None,
+    which: Which = "best",
+    split: Split = "novel",
+    tasks: int = 100,
+    query: int = 15,
+    task_seed: int = 0,
+    fresh_tasks: bool = False,
+    steps: int = 10,
+    direction_seed: int = 0,
+    orthogonal: bool = False,
+    precision: Precision = "float32",
+) -> SurfaceSpec:
+    """The specification of a surface around a checkpoint.
+
+    Args:
+        checkpoint: the centre, with the model and the learner that it was trained with.
+        grid: of perturbations; 51 x 51 on [-1, 1] by default.
+        which: the name under which the checkpoint was kept.
+        split: of the classes that the tasks are made of.
+        tasks: how many tasks, or per grid point with `fresh_tasks`.
+        query: query images per class.
+        task_seed: of the tasks; the same for all runs by default, so that surfaces compare task by task.
+        fresh_tasks: new tasks at each grid point, as in the thesis.
+        steps: inner steps from the perturbed initialisation.
+        direction_seed: of the two random directions.
+        orthogonal: make the second direction orthogonal to the first.
+        precision: of weights and arithmetic.
+
+    Raises:
+        SpecError: a value is out of range.
+    """
+    trained = checkpoint.spec
+    return SurfaceSpec(
+        run=trained.digest,
+        seed=checkpoint.seed,
+        checkpoint=which,
+        checkpoint_digest=checkpoint.weights_digest,
+        data=trained.data,
+        data_digest=trained.data_digest,
+        model=trained.model,
+        learner=trained.learner,
+        split=split,
+        task=TaskSpec(trained.task.way, trained.task.shot, query),
+        tasks=tasks,
+        task_seed=task_seed,
+        fresh_tasks=fresh_tasks,
+        steps=steps,
+        grid=grid or GridSpec(),
+        direction_seed=direction_seed,
+        orthogonal=orthogonal,
+        precision=precision,
+    )
+
+
+def checkpoint_dir(seed: SeedDir, which: Which = "best") -> Path:
+    """The folder of a seed's best or last checkpoint.
+
+    Raises:
+        SpecError: `which` is neither.
+    """
+    if which not in get_args(Which):
+        raise SpecError(f"the checkpoint must be best or last, got {which!r}")
+    return seed.best if which == "best" else seed.last
+
+
+def default_store(seed: SeedDir, spec: SurfaceSpec) -> Path:
+    """Where a surface goes unless told: the same command finds the same store again."""
+    grid = f"{spec.grid.alphas}x{spec.grid.betas}"
+    return seed.surfaces / f"{spec.split}-{grid}-{spec.tasks}tasks-{spec.digest[:8]}.zarr"
+
+
+def load_for_surface(seed: SeedDir, which: Which = "best") -> Checkpoint:
+    """The checkpoint to perturb."""
+    return checkpoints.load(checkpoint_dir(seed, which))

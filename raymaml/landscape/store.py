@@ -1,0 +1,192 @@
+"""The Zarr schema of a surface, in one place.
+
+    <name>.zarr/            attributes: kind, format, spec, plan, provenance
+        loss      (task, alpha, beta)   query loss in nats; NaN or inf is a diverged cell, not a missing one
+        accuracy  (task, alpha, beta)   0..1
+        done      (task, alpha, beta)   1 once the cell is computed; written after loss and accuracy
+        task, alpha, beta               coordinates
+
+All metadata is written before any actor starts and never again. A block is one chunk of each array and has
+one writer: two processes writing parts of one chunk would lose data without an error (zarr-python #3682).
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import zarr
+import zarr.errors
+
+from raymaml.errors import MismatchError, MissingError, SpecError
+from raymaml.landscape.plan import Block, Plan, plan_of
+from raymaml.specs import SurfaceSpec, differences
+
+KIND, FORMAT = "raymaml.surface", 1
+DIMENSIONS = ("task", "alpha", "beta")
+
+
+@dataclass(frozen=True)
+class SurfaceStore:
+    """An open store: what it is of, how it is cut, and its arrays."""
+
+    path: Path
+    spec: SurfaceSpec
+    plan: Plan
+    provenance: Mapping[str, Any]
+    group: zarr.Group
+
+    def write(self, block: Block, loss: npt.NDArray[Any], accuracy: npt.NDArray[Any]) -> None:
+        """Store one block; it counts as done only after both of its arrays are on disk.
+
+        Raises:
+            ValueError: the block is not exactly one chunk, or the values have another shape.
+        """
+        self._check(block, loss, accuracy)
+        self._array("loss")[block.slices] = loss
+        self._array("accuracy")[block.slices] = accuracy
+        self._array("done")[block.slices] = np.ones(block.shape, np.uint8)
+
+    def _check(self, block: Block, *values: npt.NDArray[Any]) -> None:
+        if any(v.shape != block.shape for v in values):
+            raise ValueError(f"{block} needs values of shape {block.shape}, got {[v.shape for v in values]}")
+        if block not in set(self.plan.blocks()):
+            raise ValueError(f"{block} is not one chunk of {self.path}: writing parts of a chunk loses data")
+
+    def missing(self) -> list[Block]:
+        """Blocks still to compute, in the order of the plan."""
+        done = self.read("done")
+        return [block for block in self.plan.blocks() if not done[block.slices].all()]
+
+    def read(self, name: str) -> npt.NDArray[Any]:
+        """One of the arrays `loss`, `accuracy`, `done`, shape (task, alpha, beta), in memory."""
+        values: npt.NDArray[Any] = np.asarray(self._array(name)[...])
+        return values
+
+    def _array(self, name: str) -> zarr.Array[Any]:
+        array = self.group[name]
+        assert isinstance(array, zarr.Array)
+        # An all-NaN chunk equals the fill value and would not be stored by default.
+        return array.with_config({"write_empty_chunks": True})
+
+
+def create_or_open(path: Path, spec: SurfaceSpec, provenance: Mapping[str, Any]) -> SurfaceStore:
+    """The store of `spec` at `path`, made if it is not there.
+
+    Raises:
+        MismatchError: something else is there, or a surface of another specification.
+    """
+    if path.exists():
+        return _open_same(path, spec)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.", suffix=".partial"))
+    try:
+        _create(temporary, spec, provenance)
+        temporary.chmod(0o755)
+        os.rename(temporary, path)  # a store is never seen half made
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+    return open_store(path)
+
+
+def _open_same(path: Path, spec: SurfaceSpec) -> SurfaceStore:
+    store = open_store(path)
+    if store.spec != spec:
+        raise MismatchError(
+            f"{path} holds another surface: {differences(store.spec, spec)}; name another store with --out"
+        )
+    _remove_leftovers(path)
+    return store
+
+
+def _remove_leftovers(path: Path) -> None:
+    """Drop the temporary chunk files of killed writers."""
+    for leftover in path.rglob("*.partial"):
+        leftover.unlink(missing_ok=True)
+
+
+def open_store(path: Path) -> SurfaceStore:
+    """Open a store for reading or for writing blocks.
+
+    Raises:
+        MissingError: there is nothing at `path`.
+        SpecError: it is no surface, is damaged, or has a newer format.
+    """
+    if not path.exists():
+        raise MissingError(f"no surface at {path}; compute one: raymaml surface --out {path}")
+    try:
+        group = zarr.open_group(path, mode="r+", use_consolidated=False)
+        attributes: dict[str, Any] = dict(group.attrs)
+        _check_format(path, attributes)
+        spec = SurfaceSpec.from_dict(attributes["spec"])
+        plan = Plan(**{name: tuple(attributes["plan"][name]) for name in ("shape", "block_shape")})
+        store = SurfaceStore(path, spec, plan, attributes["provenance"], group)
+        _check_arrays(store)
+    except (OSError, KeyError, TypeError, ValueError, AttributeError, AssertionError) as error:
+        if isinstance(error, SpecError):
+            raise
+        raise SpecError(f"{path} is not a surface that raymaml wrote, or it is damaged: {error}") from error
+    return store
+
+
+def _check_format(path: Path, attributes: Mapping[str, Any]) -> None:
+    if attributes.get("kind") != KIND:
+        raise SpecError(f"{path} is not a surface that raymaml wrote")
+    if attributes.get("format") != FORMAT:
+        raise SpecError(f"{path} has format {attributes.get('format')}, this version reads {FORMAT}")
+
+
+def _check_arrays(store: SurfaceStore) -> None:
+    for name in ("loss", "accuracy", "done"):
+        array = store._array(name)
+        if array.shape != store.plan.shape or array.chunks != store.plan.block_shape:
+            raise ValueError(f"array {name} has shape {array.shape} and chunks {array.chunks}")
+
+
+def _create(path: Path, spec: SurfaceSpec, provenance: Mapping[str, Any]) -> None:
+    plan = plan_of(spec.tasks, spec.grid.alphas, spec.grid.betas)
+    attributes = {
+        "kind": KIND,
+        "format": FORMAT,
+        "spec": spec.to_dict(),
+        "plan": {"shape": plan.shape, "block_shape": plan.block_shape},
+        "provenance": dict(provenance),
+    }
+    group = zarr.create_group(path, attributes=attributes)
+    for name, dtype, fill in (
+        ("loss", spec.precision, np.nan),
+        ("accuracy", spec.precision, np.nan),
+        ("done", "uint8", 0),
+    ):
+        group.create_array(
+            name,
+            shape=plan.shape,
+            chunks=plan.block_shape,
+            dtype=dtype,
+            fill_value=fill,
+            dimension_names=DIMENSIONS,
+        )
+    _create_coordinates(group, spec)
+    with warnings.catch_warnings():
+        # Consolidated metadata is not yet in the Zarr 3 specification; readers that know it need one request.
+        warnings.simplefilter("ignore")
+        zarr.consolidate_metadata(group.store)
+
+
+def _create_coordinates(group: zarr.Group, spec: SurfaceSpec) -> None:
+    coordinates = {
+        "task": np.arange(spec.tasks),
+        "alpha": np.array(spec.grid.coordinates(spec.grid.alphas)),
+        "beta": np.array(spec.grid.coordinates(spec.grid.betas)),
+    }
+    for name, values in coordinates.items():
+        group.create_array(name, data=values, dimension_names=(name,))

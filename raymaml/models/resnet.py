@@ -1,0 +1,58 @@
+"""ResNet10 and ResNet18 for 224-pixel images (He et al. 2016, as in Chen et al. 2019)."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812 - the name that torch users read
+
+from raymaml.models.norm import BatchStatNorm2d
+
+WIDTHS = (64, 128, 256, 512)
+
+
+class BasicBlock(nn.Module):
+    """Two 3x3 convolutions and a shortcut, which is a 1x1 convolution where the width changes."""
+
+    def __init__(self, channels: int, width: int, stride: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(channels, width, 3, stride=stride, padding=1, bias=False)
+        self.norm1 = BatchStatNorm2d(width)
+        self.conv2 = nn.Conv2d(width, width, 3, padding=1, bias=False)
+        self.norm2 = BatchStatNorm2d(width)
+        self.shortcut = nn.Identity() if channels == width else _projection(channels, width, stride)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (batch, channel, h, w) to (batch, width, h / stride, w / stride)."""
+        y = F.relu(self.norm1(self.conv1(x)))
+        return F.relu(self.norm2(self.conv2(y)) + self.shortcut(x))
+
+
+def _projection(channels: int, width: int, stride: int) -> nn.Module:
+    return nn.Sequential(nn.Conv2d(channels, width, 1, stride=stride, bias=False), BatchStatNorm2d(width))
+
+
+class ResNet(nn.Module):
+    """Stem, four stages of `blocks_per_stage` basic blocks, 7x7 average pooling and a linear head."""
+
+    def __init__(self, blocks_per_stage: int, channels: int, outputs: int) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(channels, WIDTHS[0], 7, stride=2, padding=3, bias=False)
+        self.norm = BatchStatNorm2d(WIDTHS[0])
+        self.stages = nn.Sequential(*_blocks(blocks_per_stage))
+        self.head = nn.Linear(WIDTHS[-1], outputs)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Logits (batch, outputs) of images (batch, channel, 224, 224)."""
+        x = F.max_pool2d(F.relu(self.norm(self.stem(x))), 3, stride=2, padding=1)
+        logits: Tensor = self.head(F.avg_pool2d(self.stages(x), 7).flatten(1))
+        return logits
+
+
+def _blocks(per_stage: int) -> list[nn.Module]:
+    blocks: list[nn.Module] = []
+    channels = WIDTHS[0]
+    for stage, width in enumerate(WIDTHS):
+        for i in range(per_stage):
+            blocks.append(BasicBlock(channels, width, stride=2 if stage > 0 and i == 0 else 1))
+            channels = width
+    return blocks

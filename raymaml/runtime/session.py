@@ -1,0 +1,96 @@
+"""Connect to a Ray cluster, or start one on this machine for as long as the command runs."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import socket
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import ray
+import ray.exceptions
+
+from raymaml.errors import ClusterError
+
+PROBE_SECONDS = 5.0  # ray.init itself retries a dead address for 30 s to 2 minutes
+# The options of a cluster of our own. We pass paths and indices, no arrays: Ray's default object store takes
+# 30 % of memory. A seed has five processes (driver, controller, cleaner, worker, checkpoint store): at its
+# default Ray prints a warning on stdout once eight start on two cores.
+LOCAL: dict[str, Any] = {
+    "include_dashboard": False,
+    "object_store_memory": 200 * 2**20,
+    "_system_config": {"worker_maximum_startup_concurrency": 64},
+}
+
+
+@contextlib.contextmanager
+def session(address: str | None = None) -> Iterator[None]:
+    """A connection to Ray for the duration of the block.
+
+    Args:
+        address: `local` starts a cluster on this machine; `auto` joins the one that runs on it; `host:port`
+            joins that one. None takes RAY_ADDRESS (set inside a Ray job), else `local`. A process that is
+            connected already keeps its connection.
+
+    Raises:
+        ClusterError: no cluster answers at the address.
+    """
+    if ray.is_initialized():
+        yield
+        return
+    _connect(address or os.environ.get("RAY_ADDRESS") or "local")
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+def _connect(address: str) -> None:
+    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
+    try:
+        if address == "local":
+            ray.init(address="local", **LOCAL, **quiet)
+            return
+        target = _running_cluster() if address == "auto" else address
+        _probe(target)
+        ray.init(address=target, **quiet)
+    except (ConnectionError, ray.exceptions.RayError, ValueError, RuntimeError) as error:
+        if isinstance(error, ClusterError):
+            raise
+        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise ClusterError(
+            f"cannot connect to Ray at {address}: {first} (a cluster with token authentication needs "
+            "RAY_AUTH_MODE=token and its token here too)"
+        ) from error
+
+
+def _running_cluster() -> str:
+    """The address that `ray start` left on this machine."""
+    record = Path(os.environ.get("RAY_TMPDIR") or tempfile.gettempdir()) / "ray" / "ray_current_cluster"
+    with contextlib.suppress(OSError):
+        return record.read_text(encoding="utf-8").strip()
+    raise ClusterError("no Ray cluster runs on this machine; start one with `ray start --head`, or use --address local")
+
+
+def _probe(address: str) -> None:
+    host, _, port = address.rpartition(":")
+    if address.startswith("ray://"):
+        raise ClusterError("ray:// addresses are not supported by Ray Train; give host:port, or submit a Ray job")
+    if not host or not port.isdigit():
+        raise ClusterError(f"--address must be local, auto or host:port, got {address!r}")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=PROBE_SECONDS).close()
+    except (OSError, OverflowError) as error:
+        raise ClusterError(
+            f"no Ray cluster answers at {address} ({error}); start one or use --address local"
+        ) from error
+
+
+def capacity() -> tuple[float, int]:
+    """CPUs and GPUs of the cluster."""
+    resources = ray.cluster_resources()  # type: ignore[no-untyped-call]
+    return float(resources.get("CPU", 0.0)), int(resources.get("GPU", 0))

@@ -1,0 +1,222 @@
+"""Train the seeds of a run side by side, each with Ray Train.
+
+One TorchTrainer per seed rather than one for all: `report` is a barrier and a lost worker restarts its whole
+group, so seeds in one group would wait for and fall with each other. Each trainer is driven from a small
+remote function, because `fit()` blocks and on a thread it cannot be interrupted.
+
+Checkpoints are our own files, written by rank 0 (raymaml.checkpoints): Ray Train's snapshot is replaced in
+place and can be cut in half. Its folder holds nothing that is needed again and is removed at the end.
+"""
+
+from __future__ import annotations
+
+import math
+import shutil
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import ray
+import ray.exceptions
+import ray.train
+import ray.train.torch
+import torch
+import torch.distributed
+from torch import Tensor
+
+from raymaml import data, training
+from raymaml.errors import ClusterError, IncompleteError, MismatchError, RaymamlError
+from raymaml.runs import RunDir, check_seeds
+from raymaml.runtime.session import capacity, session
+from raymaml.specs import Score, TrainSpec
+from raymaml.training import Report, Solo
+
+SMALLEST_CPU_SHARE = 0.5  # at most two workers per core: more would only hold memory
+MAX_FAILURES = 3  # lost workers per seed and call; each restart resumes from the last checkpoint
+SCRATCH = ".ray-train"
+
+SeedStates = dict[int, dict[str, Any]]  # seed -> {"step", "updates", "val_accuracy"}
+
+
+class TorchGroup:
+    """The workers of one Ray Train run, over torch.distributed."""
+
+    def __init__(self, device: torch.device) -> None:
+        self.rank = torch.distributed.get_rank()
+        self.size = torch.distributed.get_world_size()
+        self.device = device
+
+    def all_gather(self, rows: Tensor) -> list[Tensor]:
+        """Every worker's tensor of this shape, in the order of ranks, where `rows` is."""
+        mine = rows.to(self.device)
+        found = [torch.empty_like(mine) for _ in range(self.size)]
+        torch.distributed.all_gather(found, mine)
+        return [tensor.to(rows.device) for tensor in found]
+
+
+@ray.remote(num_cpus=0)
+class Board:
+    """The latest state of each seed, posted by its workers and read by the command."""
+
+    def __init__(self) -> None:
+        self.states: SeedStates = {}
+
+    def post(self, seed: int, state: dict[str, Any]) -> None:
+        """Replace the state of one seed."""
+        self.states[seed] = state
+
+    def read(self) -> SeedStates:
+        """The state of every seed that has started."""
+        return self.states
+
+
+@dataclass(frozen=True)
+class SeedJob:
+    """What a Ray Train worker needs to train its seed."""
+
+    spec: TrainSpec
+    seed: int
+    run: Path
+    board: Any  # handle of a Board
+
+
+def _train_on_worker(config: dict[str, Any]) -> str | None:
+    """Runs on each Ray Train worker; gives a user's error as text, since a retry would not mend it."""
+    job: SeedJob = config["job"]
+    device = ray.train.torch.get_device()
+    group = TorchGroup(device) if ray.train.get_context().get_world_size() > 1 else Solo()
+    try:
+        _train_seed(job, device, group)
+    except RaymamlError as error:
+        return str(error)
+    return None
+
+
+def _train_seed(job: SeedJob, device: torch.device, group: training.Group) -> None:
+    images = data.load(job.spec.data)
+    if images.digest != job.spec.data_digest:
+        raise MismatchError(f"data set {job.spec.data} has other images on this node than where the run was started")
+    training.train(
+        job.spec,
+        images,
+        seed=job.seed,
+        directory=RunDir(job.run).seed(job.seed),
+        group=group,
+        device=device,
+        report=_reporter(job) if group.rank == 0 else lambda _: None,
+    )
+
+
+def _reporter(job: SeedJob) -> Report:
+    def report(state: dict[str, Any]) -> None:
+        job.board.post.remote(job.seed, state)
+
+    return report
+
+
+@ray.remote(num_cpus=0, max_retries=0)
+def _drive_seed(job: SeedJob, scaling: ray.train.ScalingConfig) -> str | None:
+    """Run one TorchTrainer to its end; None or the user's error."""
+    scratch = RunDir(job.run).seed(job.seed).path / SCRATCH
+    trainer = ray.train.torch.TorchTrainer(
+        _train_on_worker,  # type: ignore[arg-type]  # its value comes back as Result.return_value
+        train_loop_config={"job": job},
+        scaling_config=scaling,
+        run_config=ray.train.RunConfig(
+            # A new name each time: resuming is by our checkpoints, never by Ray Train's snapshot.
+            name=uuid.uuid4().hex,
+            storage_path=str(scratch),
+            failure_config=ray.train.FailureConfig(max_failures=MAX_FAILURES),
+        ),
+    )
+    try:
+        error: str | None = trainer.fit().return_value  # type: ignore[attr-defined]
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    return error
+
+
+def train_seeds(
+    spec: TrainSpec,
+    seeds: list[int],
+    run: RunDir,
+    *,
+    address: str | None = None,
+    workers_per_seed: int = 1,
+    on_progress: Callable[[SeedStates], None] = lambda _: None,
+) -> dict[int, Score]:
+    """Train the seeds that are not finished, as many at once as the cluster holds.
+
+    Args:
+        spec: of the run; a folder with another one is refused.
+        seeds: which to train.
+        run: the folder, readable and writable from every node of the cluster.
+        address: of the cluster; see `session`.
+        workers_per_seed: share each meta-batch among so many workers; the weights do not depend on it.
+        on_progress: called about once a second.
+
+    Returns:
+        The test score of each seed.
+
+    Raises:
+        MismatchError: the folder holds another run.
+        IncompleteError: a seed failed; the others are finished.
+    """
+    check_seeds(seeds)
+    run.claim(spec)
+    unfinished = [seed for seed in seeds if not run.seed(seed).finished]
+    if unfinished:
+        with session(address):
+            _run_all(spec, unfinished, run, workers_per_seed, on_progress)
+    return {seed: run.seed(seed).read_result() for seed in seeds}
+
+
+def _run_all(
+    spec: TrainSpec, seeds: list[int], run: RunDir, workers: int, on_progress: Callable[[SeedStates], None]
+) -> None:
+    scaling, at_once = _share(len(seeds), workers, spec.threads)
+    board = Board.remote()  # type: ignore[attr-defined]
+    waiting, running, errors = list(seeds), dict[Any, int](), dict[int, str]()
+    while waiting or running:
+        while waiting and len(running) < at_once:
+            seed = waiting.pop(0)
+            running[_drive_seed.remote(SeedJob(spec, seed, run.path, board), scaling)] = seed
+        for ref in ray.wait(list(running), timeout=1)[0]:
+            seed = running.pop(ref)
+            if error := _error_of(ref):
+                errors[seed] = error
+        on_progress(ray.get(board.read.remote()))
+    if errors:
+        text = "; ".join(f"seed {seed}: {error}" for seed, error in sorted(errors.items()))
+        raise IncompleteError(f"{text} (finished seeds are kept; run the same command again to continue)")
+
+
+def _error_of(ref: Any) -> str | None:
+    try:
+        error: str | None = ray.get(ref)
+    except (ray.exceptions.RayError, ray.train.TrainingFailedError) as failure:
+        lines = [line for line in str(failure).strip().splitlines() if line.strip()]
+        return lines[-1].strip() if lines else type(failure).__name__
+    return error
+
+
+def _share(seeds: int, workers: int, threads: int) -> tuple[ray.train.ScalingConfig, int]:
+    """The resources of one seed, and how many seeds run at once."""
+    cpus, gpus = capacity()
+    if gpus:
+        _check_room(gpus, workers, "GPUs")
+        return ray.train.ScalingConfig(num_workers=workers, use_gpu=True), gpus // workers
+    # Ray counts in units of 0.0001: rounding up would make three thirds of two cores more than two.
+    share = math.floor(min(threads, max(SMALLEST_CPU_SHARE, cpus / (seeds * workers))) * 1e4) / 1e4
+    _check_room(cpus / share, workers, "CPUs")
+    scaling = ray.train.ScalingConfig(num_workers=workers, resources_per_worker={"CPU": share})
+    return scaling, int(cpus / share // workers)
+
+
+def _check_room(room: float, workers: int, what: str) -> None:
+    if workers < 1 or room < workers:
+        raise ClusterError(
+            f"--workers-per-seed must be from 1 to {int(room)}, as the cluster's {what} allow, got {workers}"
+        )

@@ -1,0 +1,223 @@
+"""What a run or a surface is: frozen values that go to JSON and back, with one digest each."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import math
+import types
+import typing
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal, Self
+
+from raymaml.errors import SpecError
+
+Backbone = Literal["conv4", "conv6", "resnet10", "resnet18"]
+Precision = Literal["float32", "float64"]
+Split = Literal["base", "val", "novel"]
+
+
+@dataclass(frozen=True)
+class Spec:
+    """Base of all specifications: checked on construction, strict when read."""
+
+    minimum: ClassVar[dict[str, float]] = {}
+
+    def __post_init__(self) -> None:
+        """Refuse a value outside its type or range.
+
+        Raises:
+            SpecError: a value is not one of its choices, is too small, or is not a finite number.
+        """
+        for item in dataclasses.fields(self):
+            _check_value(item.name, getattr(self, item.name), typing.get_type_hints(type(self))[item.name])
+        for name, low in self.minimum.items():
+            if getattr(self, name) < low:
+                raise SpecError(f"{name} must be at least {low:g}, got {getattr(self, name)}")
+
+    def to_dict(self) -> dict[str, Any]:
+        """This specification as plain JSON values."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Any) -> Self:
+        """Read what `to_dict` wrote.
+
+        Raises:
+            SpecError: a name is unknown or missing, or a value is unusable.
+        """
+        names = {item.name for item in dataclasses.fields(cls)}
+        if not isinstance(values, dict) or set(values) != names:
+            got = sorted(values) if isinstance(values, dict) else type(values).__name__
+            raise SpecError(f"{cls.__name__} needs exactly the names {sorted(names)}, got {got}")
+        hints = typing.get_type_hints(cls)
+        return cls(**{name: _read_value(values[name], hints[name]) for name in names})
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 (hex) of the canonical JSON: equal digests mean equal specifications."""
+        return hashlib.sha256(json.dumps(self.to_dict(), sort_keys=True).encode()).hexdigest()
+
+
+def _read_value(value: Any, hint: Any) -> Any:
+    if isinstance(hint, type) and issubclass(hint, Spec):
+        return hint.from_dict(value)
+    return float(value) if hint is float and type(value) is int else value
+
+
+def _check_value(name: str, value: Any, hint: Any) -> None:
+    if typing.get_origin(hint) is Literal:
+        if value not in typing.get_args(hint):
+            raise SpecError(f"{name} must be one of {', '.join(map(str, typing.get_args(hint)))}, got {value!r}")
+        return
+    allowed = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
+    if type(value) not in allowed:  # exact: True is no count
+        raise SpecError(f"{name} must be of type {getattr(hint, '__name__', hint)}, got {value!r}")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise SpecError(f"{name} must be a finite number, got {value}")
+
+
+def differences(there: Spec, asked: Spec) -> str:
+    """The values in which two specifications differ, as one line for a person."""
+    a, b = _flatten(there.to_dict()), _flatten(asked.to_dict())
+    changed = [k for k in sorted(a.keys() | b.keys()) if a.get(k) != b.get(k)]
+    return "; ".join(f"{k} is {a.get(k, 'absent')}, asked for {b.get(k, 'absent')}" for k in changed)
+
+
+def _flatten(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, value in values.items():
+        inner = _flatten(value, f"{prefix}{name}.") if isinstance(value, dict) else {prefix + name: value}
+        flat.update(inner)
+    return flat
+
+
+@dataclass(frozen=True)
+class TaskSpec(Spec):
+    """The shape of a few-shot task: `way` classes with `shot` support and `query` query images each."""
+
+    way: int = 5
+    shot: int = 1
+    query: int = 15
+    minimum: ClassVar[dict[str, float]] = {"way": 2, "shot": 1, "query": 1}
+
+
+@dataclass(frozen=True)
+class ModelSpec(Spec):
+    """A backbone and its linear head (recipe: CloserLookFewShot backbone.py; thesis section 4.2)."""
+
+    backbone: Backbone = "conv4"
+    channels: int = 3  # of the input image
+    image_size: int = 84  # pixels; 28 or 84 for Conv nets, 224 for ResNets
+    outputs: int = 5  # of the head
+    minimum: ClassVar[dict[str, float]] = {"channels": 1, "image_size": 1, "outputs": 2}
+
+
+@dataclass(frozen=True)
+class LearnerSpec(Spec):
+    """The inner loop: gradient descent on the support set (Finn et al. 2017, eq. 1)."""
+
+    kind: Literal["maml"] = "maml"
+    inner_lr: float = 0.01
+    inner_steps: int = 5  # in training; tests and landscapes state their own number
+    order: Literal[1, 2] = 1  # 1: first-order MAML (thesis eq. 5); 2: differentiates through the inner loop
+    minimum: ClassVar[dict[str, float]] = {"inner_lr": 0.0, "inner_steps": 0}
+
+
+@dataclass(frozen=True)
+class TrainSpec(Spec):
+    """One training run but for its seed: two runs with equal digests differ by seed alone."""
+
+    data: str
+    data_digest: str  # of the ImageSet, so that changed pixels are a changed run
+    task: TaskSpec
+    model: ModelSpec
+    learner: LearnerSpec
+    updates: int
+    meta_batch: int = 4  # tasks per update
+    outer_lr: float = 1e-3  # Adam's, other values at their defaults
+    outer_reduce: Literal["sum", "mean"] = "sum"  # sum: the thesis's code; mean: its eq. 4
+    validate_every: int = 25  # updates
+    val_tasks: int = 100
+    test_tasks: int = 600  # of the novel split, with the best checkpoint
+    test_query: int = 15
+    test_steps: int = 10  # thesis table 5
+    precision: Precision = "float32"
+    threads: int = 1  # changes the last bits of every sum, hence part of the run
+    minimum: ClassVar[dict[str, float]] = {
+        "updates": 1,
+        "meta_batch": 1,
+        "outer_lr": 0.0,
+        "validate_every": 1,
+        "val_tasks": 2,
+        "test_tasks": 2,
+        "test_query": 1,
+        "test_steps": 0,
+        "threads": 1,
+    }
+
+
+@dataclass(frozen=True)
+class GridSpec(Spec):
+    """The plane of weight perturbations: alpha along the first direction, beta along the second."""
+
+    alphas: int = 51
+    betas: int = 51
+    low: float = -1.0
+    high: float = 1.0
+    minimum: ClassVar[dict[str, float]] = {"alphas": 1, "betas": 1}
+
+    def __post_init__(self) -> None:
+        """Check the range as well as the values."""
+        super().__post_init__()
+        if self.low >= self.high:
+            raise SpecError(f"the range must go from low to high, got {self.low:g} to {self.high:g}")
+
+    def coordinates(self, count: int) -> list[float]:
+        """`count` evenly spaced values over the range; an odd symmetric axis holds exactly 0."""
+        if count == 1:
+            return [(self.low + self.high) / 2]
+        # i / (count - 1) is exactly 0.5 in the middle; adding a rounded step up would miss 0 by an ulp.
+        return [self.low + (self.high - self.low) * (i / (count - 1)) for i in range(count)]
+
+    @property
+    def holds_centre(self) -> bool:
+        """Whether (0, 0), the unperturbed weights, is a grid point."""
+        return 0.0 in self.coordinates(self.alphas) and 0.0 in self.coordinates(self.betas)
+
+
+@dataclass(frozen=True)
+class SurfaceSpec(Spec):
+    """One meta-loss surface: equal digests mean equal numbers on one machine."""
+
+    run: str  # digest of the TrainSpec
+    seed: int  # of the run
+    checkpoint: str  # "best" or "last"
+    checkpoint_digest: str  # SHA-256 of the weights file
+    data: str
+    data_digest: str
+    model: ModelSpec
+    learner: LearnerSpec
+    split: Split
+    task: TaskSpec
+    tasks: int
+    task_seed: int
+    fresh_tasks: bool  # new tasks at each grid point (the thesis) or the same ones (the default)
+    steps: int  # inner steps from the perturbed initialisation
+    grid: GridSpec
+    direction_seed: int
+    orthogonal: bool
+    precision: Precision = "float32"
+    around: Literal["initial"] = "initial"  # perturb the initialisation, then adapt
+    minimum: ClassVar[dict[str, float]] = {"tasks": 1, "steps": 0}
+
+
+@dataclass(frozen=True)
+class Score(Spec):
+    """A mean over tasks with the half-width of its normal 95 % interval, 1.96 s / sqrt(n)."""
+
+    accuracy: float  # share of query images, 0..1
+    accuracy_ci95: float
+    loss: float | None  # None: not a finite number
+    tasks: int = field(default=0)

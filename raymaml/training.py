@@ -1,0 +1,245 @@
+"""Train one seed of one run: a plain loop that knows nothing of Ray and resumes to the bit.
+
+Task number j of update u is task u * meta_batch + j of the base split, so the only generator state is the
+update count. Where several workers share a meta-batch, each takes every size-th task and all of them add
+up the same gradients in task order: the weights do not depend on how many workers there are.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from raymaml import checkpoints, files, learners, machine, models
+from raymaml.checkpoints import Checkpoint
+from raymaml.data.imageset import ImageSet
+from raymaml.params import Params, cast
+from raymaml.runs import SeedDir
+from raymaml.specs import Score, TaskSpec, TrainSpec
+from raymaml.tasks import Task, TaskSampler
+
+VAL_TASK_SEED = TEST_TASK_SEED = 0  # the same tasks for every seed and run, so that scores compare in pairs
+Report = Callable[[dict[str, Any]], None]
+
+
+class Group(Protocol):
+    """The workers that train one seed together."""
+
+    rank: int
+    size: int
+
+    def all_gather(self, rows: Tensor) -> list[Tensor]:
+        """Every worker's tensor of this shape, in the order of ranks."""
+        ...
+
+
+class Solo:
+    """One worker, no communication."""
+
+    rank, size = 0, 1
+
+    def all_gather(self, rows: Tensor) -> list[Tensor]:
+        """The rows themselves."""
+        return [rows]
+
+
+def in_task_order(group: Group, count: int, row_of: Callable[[int], Tensor]) -> Tensor:
+    """Rows 0..count-1, each computed by one worker of the group, on every worker: shape (count, width)."""
+    mine = [row_of(i) for i in range(group.rank, count, group.size)]
+    most = -(-count // group.size)
+    width = mine[0] if mine else row_of(0)  # more workers than tasks: the shape must be known all the same
+    padded = torch.stack(mine + [torch.zeros_like(width)] * (most - len(mine)))
+    return torch.stack(group.all_gather(padded), dim=1).flatten(0, 1)[:count]
+
+
+def score_of(rows: np.ndarray[Any, np.dtype[np.float64]]) -> Score:
+    """Summarise per-task rows (task, 2) of query loss and accuracy."""
+    loss, accuracy = float(rows[:, 0].mean()), rows[:, 1]
+    half_width = 1.96 * float(accuracy.std(ddof=1)) / len(rows) ** 0.5
+    return Score(float(accuracy.mean()), half_width, loss if np.isfinite(loss) else None, len(rows))
+
+
+@dataclass
+class Trainer:
+    """The state of one seed: weights, optimiser and count of updates."""
+
+    spec: TrainSpec
+    images: ImageSet
+    seed: int
+    directory: SeedDir
+    group: Group
+    device: torch.device
+
+    def __post_init__(self) -> None:
+        """Start from fresh weights, or from the last checkpoint where there is one."""
+        self.dtype = getattr(torch, self.spec.precision)
+        self.model = models.build(self.spec.model)
+        self.learner = learners.build(self.spec.learner)
+        self.base = self._sampler("base", self.spec.task, self.seed)
+        self.val_tasks: list[Task] = []
+        self.step, self.best_accuracy = 0, -1.0
+        self._set_params(models.initial_params(self.model, self.seed))
+        if checkpoints.exists(self.directory.last):
+            self._resume(checkpoints.load(self.directory.last))
+        if self.group.rank == 0:
+            self.directory.path.mkdir(parents=True, exist_ok=True)
+            self.directory.keep_metrics(self.step)
+
+    def _sampler(self, split: str, spec: TaskSpec, seed: int) -> TaskSampler:
+        return TaskSampler(self.images, split, spec, seed=seed, dtype=self.dtype, device=self.device)
+
+    def _set_params(self, params: Params) -> None:
+        self.params = cast(models.ordered(self.model, params), self.dtype, self.device)
+        self.optimiser = torch.optim.Adam(list(self.params.values()), lr=self.spec.outer_lr)
+
+    def _resume(self, last: Checkpoint) -> None:
+        self._set_params(last.params)
+        for name, value in self.params.items():
+            state = {k: last.optimiser[f"{name}/{k}"] for k in ("step", "exp_avg", "exp_avg_sq")}
+            self.optimiser.state[value] = {k: v if k == "step" else v.to(self.device) for k, v in state.items()}
+        self.step, self.best_accuracy = last.step, float(last.best_accuracy or -1.0)
+
+    def update(self) -> tuple[float, float]:
+        """One outer step; returns the mean query loss and accuracy of its tasks before the step."""
+        values: dict[int, tuple[float, float]] = {}
+
+        def gradient_row(j: int) -> Tensor:
+            task = self.base.task(self.step * self.spec.meta_batch + j)
+            found = self.learner.task_gradient(self.model, self.params, task)
+            values[j] = (found.loss, found.accuracy)
+            return torch.cat([g.flatten() for g in found.grads.values()])
+
+        rows = in_task_order(self.group, self.spec.meta_batch, gradient_row)
+        scores = in_task_order(self.group, self.spec.meta_batch, lambda j: torch.tensor(values[j], dtype=torch.float64))
+        self._apply_gradient(rows.sum(0) if self.spec.outer_reduce == "sum" else rows.mean(0))
+        self.step += 1
+        loss, accuracy = scores.mean(0).tolist()
+        return loss, accuracy
+
+    def _apply_gradient(self, flat: Tensor) -> None:
+        sizes = [p.numel() for p in self.params.values()]
+        for value, grad in zip(self.params.values(), torch.split(flat, sizes), strict=True):
+            value.grad = grad.view_as(value)
+        self.optimiser.step()
+
+    def validate(self) -> Score:
+        """Score on the fixed tasks of the val split, with as many inner steps as in training."""
+        if not self.val_tasks:
+            sampler = self._sampler("val", self.spec.task, VAL_TASK_SEED)
+            self.val_tasks = [sampler.task(i) for i in range(self.spec.val_tasks)]
+        return self._score(self.params, self.val_tasks.__getitem__, self.spec.val_tasks, self.spec.learner.inner_steps)
+
+    def test(self) -> Score:
+        """Score the best checkpoint on tasks of the novel split."""
+        best = cast(models.ordered(self.model, checkpoints.load(self.directory.best).params), self.dtype, self.device)
+        spec = TaskSpec(self.spec.task.way, self.spec.task.shot, self.spec.test_query)
+        sampler = self._sampler("novel", spec, TEST_TASK_SEED)
+        return self._score(best, sampler.task, self.spec.test_tasks, self.spec.test_steps)
+
+    def _score(self, params: Params, task_of: Callable[[int], Task], count: int, steps: int) -> Score:
+        def row_of(i: int) -> Tensor:
+            loss, accuracy = learners.adapted_score(self.learner, self.model, params, task_of(i), steps)
+            return torch.tensor([loss, accuracy], dtype=torch.float64)
+
+        return score_of(in_task_order(self.group, count, row_of).numpy())
+
+    def save(self, val: Score) -> None:
+        """Write the last checkpoint and, where it is the best so far, that too."""
+        improved = val.accuracy > self.best_accuracy
+        self.best_accuracy = max(self.best_accuracy, val.accuracy)
+        if self.group.rank != 0:
+            return
+        checkpoint = Checkpoint(
+            spec=self.spec,
+            seed=self.seed,
+            step=self.step,
+            params=self.params,
+            val=val,
+            best_accuracy=self.best_accuracy,
+            optimiser=self._optimiser_state(),
+            provenance=machine.provenance(),
+        )
+        if improved:
+            checkpoints.save(self.directory.best, checkpoint)
+        checkpoints.save(self.directory.last, checkpoint)
+
+    def _optimiser_state(self) -> dict[str, Tensor]:
+        state = self.optimiser.state
+        return {f"{name}/{k}": v for name, value in self.params.items() for k, v in state[value].items()}
+
+
+def _ignore(_: dict[str, Any]) -> None:
+    """Report to nobody."""
+
+
+def train(
+    spec: TrainSpec,
+    images: ImageSet,
+    *,
+    seed: int,
+    directory: SeedDir,
+    group: Group | None = None,
+    device: torch.device | None = None,
+    report: Report = _ignore,
+) -> Score:
+    """Train to `spec.updates`, from the last checkpoint if there is one, then test the best weights.
+
+    Args:
+        spec: what to train; with `seed` it determines every weight.
+        images: the data set, whose digest must be the one in `spec`.
+        seed: of the initial weights and of the training tasks.
+        directory: where checkpoints, metrics and the result go.
+        group: the workers that share this seed; alone by default.
+        device: where to compute; the CPU by default.
+        report: called with {"step", "updates", "val_accuracy"} about once a second.
+
+    Returns:
+        The score of the best checkpoint on novel tasks.
+    """
+    machine.pin(spec.threads)
+    group = group or Solo()
+    trainer = Trainer(spec, images, seed, directory, group, device or torch.device("cpu"))
+    state: dict[str, Any] = {"step": trainer.step, "updates": spec.updates, "val_accuracy": None}
+    report(state)
+    while trainer.step < spec.updates:
+        val = _train_to_validation(trainer, lambda step: report({**state, "step": step}))
+        state["val_accuracy"] = val.accuracy
+        report({**state, "step": trainer.step})
+    test = trainer.test()
+    if group.rank == 0:
+        files.write_json(directory.result, {"test": test.to_dict(), "finished": time.strftime("%FT%TZ", time.gmtime())})
+    return test
+
+
+def _train_to_validation(trainer: Trainer, progress: Callable[[int], None]) -> Score:
+    spec, started, told, rows = trainer.spec, time.monotonic(), 0.0, []
+    until = min(spec.updates, (trainer.step // spec.validate_every + 1) * spec.validate_every)
+    while trainer.step < until:
+        rows.append(trainer.update())
+        if time.monotonic() - told > 1:
+            told = time.monotonic()
+            progress(trainer.step)
+    val = trainer.validate()
+    if trainer.group.rank == 0:
+        trainer.directory.append_metrics(_metrics_row(trainer.step, rows, val, time.monotonic() - started))
+    trainer.save(val)
+    return val
+
+
+def _metrics_row(step: int, rows: list[tuple[float, float]], val: Score, seconds: float) -> dict[str, Any]:
+    loss, accuracy = (float(v) for v in np.mean(rows, axis=0))
+    return {
+        "step": step,
+        "train_loss": loss if np.isfinite(loss) else None,
+        "train_accuracy": accuracy,
+        "val_loss": val.loss,
+        "val_accuracy": val.accuracy,
+        "val_accuracy_ci95": val.accuracy_ci95,
+        "seconds": round(seconds, 3),
+    }

@@ -1,0 +1,89 @@
+"""Draw a stored surface; needs neither torch nor ray."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from raymaml.analysis import contour_levels, mean_over_tasks
+from raymaml.errors import SpecError
+from raymaml.figures import surfaces
+from raymaml.landscape.store import SurfaceStore, open_store
+from raymaml.specs import SurfaceSpec
+
+QUANTITIES = {"loss": "query loss", "accuracy": "query accuracy"}
+
+
+def figure_surface(
+    store: SurfaceStore | Path,
+    *,
+    out: Path | None = None,
+    quantity: str = "loss",
+    levels: Sequence[float] | None = None,
+    formats: Sequence[str] = ("png", "pdf", "svg"),
+) -> list[Path]:
+    """Draw contours with sub-level areas, and a 3-D view, of the mean over tasks.
+
+    Args:
+        store: a surface, finished or not; cells that are not computed are marked as such.
+        out: folder of the figures; by default `<store>-figures` beside the store.
+        quantity: `loss` or `accuracy`.
+        levels: one number is the spacing of the contour lines; several are the levels themselves. By
+            default a line every 0.2, as in the thesis.
+        formats: of `png`, `pdf`, `svg`.
+
+    Returns:
+        The files that were written.
+
+    Raises:
+        RaymamlError: the store or an option cannot be used.
+    """
+    opened = open_store(store) if isinstance(store, Path) else store
+    if quantity not in QUANTITIES:
+        raise SpecError(f"the quantity must be one of {', '.join(QUANTITIES)}, got {quantity!r}")
+    done = opened.read("done").astype(bool)
+    values = mean_over_tasks(opened.read(quantity), done)
+    shared: dict[str, Any] = {
+        "alphas": opened.spec.grid.coordinates(opened.spec.grid.alphas),
+        "betas": opened.spec.grid.coordinates(opened.spec.grid.betas),
+        "title": title_of(opened.spec),
+        "quantity": QUANTITIES[quantity],
+        "done": done.all(axis=0),
+    }
+    # Areas below a threshold are where the loss is good; for accuracy that would mark the worst.
+    fills = None if quantity == "loss" else ()
+    contour = surfaces.contour(values, levels=_levels(levels, values), fills=fills, **shared)
+    view = surfaces.surface_3d(values, **shared)
+    folder = out or opened.path.with_name(f"{opened.path.stem}-figures")
+    return [
+        *surfaces.save(contour, folder / f"{quantity}-contour", formats),
+        *surfaces.save(view, folder / f"{quantity}-3d", formats),
+    ]
+
+
+def _levels(levels: Sequence[float] | None, values: npt.NDArray[Any]) -> Sequence[float] | None:
+    if levels is None or len(levels) != 1:
+        return levels
+    if levels[0] <= 0:
+        raise SpecError(f"--levels needs a positive spacing or several levels, got {levels[0]:g}")
+    finite = values[np.isfinite(values)]
+    return list(contour_levels(float(finite.min()), float(finite.max()), levels[0])) if finite.size else None
+
+
+def title_of(spec: SurfaceSpec) -> str:
+    """What the surface shows: data, model, seed, split, tasks, steps, and what was perturbed."""
+    learner = "MAML" if spec.learner.order == 1 else "second-order MAML"
+    tasks = f"{spec.tasks} fresh tasks per point" if spec.fresh_tasks else f"{spec.tasks} tasks"
+    directions = "orthogonal filter-normalised" if spec.orthogonal else "filter-normalised"
+    return (
+        f"{learner} {spec.model.backbone.capitalize()} on {spec.data}, seed {spec.seed}, {spec.checkpoint} checkpoint"
+        f" · {spec.split} split, {tasks} ({spec.task.way}-way {spec.task.shot}-shot, {spec.task.query} queries"
+        f" per class), task seed {spec.task_seed}\n"
+        f"query set after {spec.steps} inner steps (lr {spec.learner.inner_lr:g}) from the perturbed initialisation,"
+        " mean over tasks\n"
+        f"all weights but biases and batch norm along {directions} random directions, seed {spec.direction_seed}"
+    )

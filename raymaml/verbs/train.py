@@ -1,0 +1,63 @@
+"""Train a run: several seeds of one specification."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from raymaml import data as data_sets
+from raymaml import runs
+from raymaml.presets import Preset, default_for, train_spec
+from raymaml.runs import RunDir
+from raymaml.runtime.train import SeedStates, train_seeds
+from raymaml.specs import Backbone, Score
+
+
+def train(
+    seeds: Sequence[int] = (5, 6, 7),
+    *,
+    data: str = "glyphs",
+    backbone: Backbone = "conv4",
+    preset: Preset | None = None,
+    way: int = 5,
+    shot: int = 1,
+    out: Path | None = None,
+    address: str | None = None,
+    workers_per_seed: int = 1,
+    on_start: Callable[[RunDir, list[int]], None] = lambda run, finished: None,
+    on_progress: Callable[[SeedStates], None] = lambda states: None,
+    **changes: Any,
+) -> tuple[RunDir, dict[int, Score]]:
+    """Train the seeds on Ray; those that are finished are left alone.
+
+    Args:
+        seeds: of weights and training tasks; (5, 6, 7) are the thesis's.
+        data: name of the data set.
+        backbone: of the model.
+        preset: `quick`, `thesis` or `demo`; by default the one that suits the data set.
+        way: classes per task.
+        shot: support images per class.
+        out: folder of the run; by default one in `runs.home()` named after what it holds.
+        address: of the Ray cluster; see `runtime.session`.
+        workers_per_seed: workers that share each meta-batch; the weights do not depend on it.
+        on_start: called once with the run and the seeds that are finished already.
+        on_progress: called about once a second with the state of each seed.
+        changes: values that replace the preset's; see `presets.train_spec`.
+
+    Returns:
+        The run, and the test score of each seed.
+
+    Raises:
+        RaymamlError: a value, a folder or the cluster cannot be used; the text says which.
+    """
+    preset = preset or default_for(data)
+    images = data_sets.load(data)
+    spec = train_spec(images, preset, backbone=backbone, way=way, shot=shot, **changes)
+    name = f"{data}-{spec.learner.kind}-{backbone}-{way}way-{shot}shot-{preset}"
+    run = RunDir((out.expanduser() if out else runs.home() / name).absolute())
+    wanted = runs.check_seeds(list(seeds))
+    run.claim(spec)
+    on_start(run, [seed for seed in wanted if run.seed(seed).finished])
+    scores = train_seeds(spec, wanted, run, address=address, workers_per_seed=workers_per_seed, on_progress=on_progress)
+    return run, scores
