@@ -144,7 +144,7 @@ class Trainer:
 
     def _score(self, params: Params, task_of: Callable[[int], Task], count: int, steps: int) -> Score:
         def row_of(i: int) -> Tensor:
-            loss, accuracy = learners.adapted_score(self.learner, self.model, params, task_of(i), steps)
+            loss, accuracy = self.learner.evaluate(self.model, params, task_of(i), steps)
             return torch.tensor([loss, accuracy], dtype=torch.float64)
 
         return score_of(in_task_order(self.group, count, row_of).numpy())
@@ -205,26 +205,29 @@ def train(
     machine.pin(spec.threads)
     group = group or Solo()
     trainer = Trainer(spec, images, seed, directory, group, device or torch.device("cpu"))
-    state: dict[str, Any] = {"step": trainer.step, "updates": spec.updates, "val_accuracy": None}
-    report(state)
+    accuracy: float | None = None
+
+    def tell() -> None:
+        report({"step": trainer.step, "updates": spec.updates, "val_accuracy": accuracy})
+
+    tell()
     while trainer.step < spec.updates:
-        val = _train_to_validation(trainer, lambda step: report({**state, "step": step}))
-        state["val_accuracy"] = val.accuracy
-        report({**state, "step": trainer.step})
+        accuracy = _train_to_validation(trainer, tell).accuracy
+        tell()
     test = trainer.test()
     if group.rank == 0:
         files.write_json(directory.result, {"test": test.to_dict(), "finished": time.strftime("%FT%TZ", time.gmtime())})
     return test
 
 
-def _train_to_validation(trainer: Trainer, progress: Callable[[int], None]) -> Score:
+def _train_to_validation(trainer: Trainer, tell: Callable[[], None]) -> Score:
     spec, started, told, rows = trainer.spec, time.monotonic(), 0.0, []
     until = min(spec.updates, (trainer.step // spec.validate_every + 1) * spec.validate_every)
     while trainer.step < until:
         rows.append(trainer.update())
         if time.monotonic() - told > 1:
             told = time.monotonic()
-            progress(trainer.step)
+            tell()
     val = trainer.validate()
     if trainer.group.rank == 0:
         trainer.directory.append_metrics(_metrics_row(trainer.step, rows, val, time.monotonic() - started))

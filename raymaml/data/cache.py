@@ -18,7 +18,7 @@ Array = npt.NDArray[Any]
 Arrays = dict[str, Array]
 
 CACHE_VARIABLE = "RAYMAML_CACHE"
-_KEY, _SUM = "cache_key", "cache_sha256"  # names that a build function may not use
+_SUM = "cache_sha256"  # a name that a build function may not use
 
 
 def cache_folder(override: Path | None = None) -> Path:
@@ -51,6 +51,7 @@ def cache_path(folder: Path, name: str, key: str) -> Path:
 
 
 def _checksum(key: str, arrays: Mapping[str, Array]) -> str:
+    """Digest the key, names, types, shapes and bytes: a file made for another key does not match."""
     h = hashlib.sha256(key.encode())
     for name in sorted(arrays):
         a = arrays[name]
@@ -66,22 +67,19 @@ def _read(path: Path, key: str) -> Arrays | None:
             arrays = {name: file[name] for name in file.files}
     except Exception:  # a damaged zip raises a dozen types, from BadZipFile to MemoryError
         return None
-    stored_key, stored_sum = arrays.pop(_KEY, None), arrays.pop(_SUM, None)
-    if stored_key is None or stored_sum is None or str(stored_key) != key:
-        return None
-    return arrays if str(stored_sum) == _checksum(key, arrays) else None
+    stored = arrays.pop(_SUM, None)
+    return arrays if str(stored) == _checksum(key, arrays) else None
 
 
 def _write(path: Path, key: str, arrays: Arrays) -> None:
     """Put the file in place in one step: a reader sees the old file or the whole new one."""
     # A name of its own for each writer, made by open() and not mkstemp: others may read a shared folder.
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
-    extra = {_KEY: np.array(key), _SUM: np.array(_checksum(key, arrays))}
     with contextlib.suppress(OSError):  # no right to write, no space left
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             with temporary.open("xb") as file:
-                np.savez(file, allow_pickle=False, **arrays, **extra)
+                np.savez(file, allow_pickle=False, **arrays, **{_SUM: np.array(_checksum(key, arrays))})
             os.replace(temporary, path)
         finally:
             temporary.unlink(missing_ok=True)

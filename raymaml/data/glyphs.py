@@ -22,7 +22,7 @@ def load_glyphs(cache_dir: Path | None = None) -> ImageSet:
     Raises MissingError where the fonts of matplotlib are not installed.
     """
     # Pillow and SciPy take 0.3 s to import: not for a command that only names the data set.
-    from raymaml.data.glyph_render import renderer_key  # noqa: PLC0415
+    from raymaml.data.glyph_render import renderer_key
 
     return _image_set(cached_arrays(cache_folder(cache_dir), "glyphs", renderer_key(), build_arrays))
 
@@ -33,8 +33,8 @@ def build_arrays() -> Arrays:
     images: uint8 (class × 20, 1, 28, 28), class by class; codes: code point of each class;
     split_of: index of each class's split in SPLITS; families: look-alike family of each class.
     """
-    from raymaml.data.glyph_classes import choose_classes  # noqa: PLC0415 (as above)
-    from raymaml.data.glyph_render import draw_class  # noqa: PLC0415
+    from raymaml.data.glyph_classes import choose_classes
+    from raymaml.data.glyph_render import draw_class
 
     choice = choose_classes()
     drawn = [draw_class(c, f, IMAGES_PER_CLASS) for c, f in zip(choice.codes, choice.faces, strict=True)]

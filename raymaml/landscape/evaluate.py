@@ -56,8 +56,8 @@ class Evaluator:
                 )
                 for t in range(*block.task):
                     cell = t - block.task[0], i - block.alpha[0], j - block.beta[0]
-                    loss[cell], accuracy[cell] = learners.adapted_score(
-                        self.learner, self.model, point, self.task_at(t, i, j), self.steps
+                    loss[cell], accuracy[cell] = self.learner.evaluate(
+                        self.model, point, self.task_at(t, i, j), self.steps
                     )
         return loss, accuracy
 

@@ -31,6 +31,10 @@ class Learner(Protocol):
         """The weights after `steps` inner steps on the task's support set; detached."""
         ...
 
+    def evaluate(self, model: nn.Module, params: Mapping[str, Tensor], task: Task, steps: int) -> tuple[float, float]:
+        """Query loss and accuracy (0..1) after `steps` inner steps from `params`: one task evaluation."""
+        ...
+
     def task_gradient(self, model: nn.Module, params: Mapping[str, Tensor], task: Task) -> TaskGradient:
         """Gradient of the task's adapted query loss with respect to the initial weights."""
         ...
@@ -48,11 +52,3 @@ def accuracy_of(logits: Tensor, labels: Tensor) -> float:
     """Share (0..1) of rows whose largest logit is the label's; rows with NaN logits count as wrong."""
     right = (logits.argmax(1) == labels) & ~logits.isnan().any(1)
     return right.double().mean().item()
-
-
-def adapted_score(
-    learner: Learner, model: nn.Module, params: Mapping[str, Tensor], task: Task, steps: int
-) -> tuple[float, float]:
-    """Query loss and accuracy after `steps` inner steps from `params`: one task evaluation."""
-    adapted = learner.adapt(model, params, task, steps)
-    return score(model, adapted, task.query_x, task.query_y)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - the name that torch users read
 
-from raymaml.learners.base import TaskGradient, accuracy_of
+from raymaml.learners.base import TaskGradient, accuracy_of, score
 from raymaml.models import apply
 from raymaml.params import Params
 from raymaml.specs import LearnerSpec
@@ -33,6 +33,10 @@ class Maml:
             grads = self._support_gradient(model, leaves, task, create_graph=False)
             fast = {n: v.detach() - self.spec.inner_lr * g for (n, v), g in zip(leaves.items(), grads, strict=True)}
         return fast
+
+    def evaluate(self, model: nn.Module, params: Mapping[str, Tensor], task: Task, steps: int) -> tuple[float, float]:
+        """Mean cross-entropy (nats) and accuracy (0..1) of the query set after `steps` inner steps."""
+        return score(model, self.adapt(model, params, task, steps), task.query_x, task.query_y)
 
     def task_gradient(self, model: nn.Module, params: Mapping[str, Tensor], task: Task) -> TaskGradient:
         """Gradient of the query loss after `inner_steps` with respect to the initial weights.

@@ -1,0 +1,69 @@
+"""Slow and obvious versions of what the package computes, sharing no code with it."""
+
+import math
+
+import torch
+from torch.nn import functional as F
+
+
+def conv_net(params, x):
+    """Conv4 or Conv6, written out: 3x3 convolutions, batch statistics by formula, four poolings."""
+    depth = sum(name.endswith("conv.weight") for name in params)
+    for i in range(depth):
+        x = F.conv2d(x, params[f"blocks.{i}.conv.weight"], params[f"blocks.{i}.conv.bias"], padding=1)
+        mean = x.mean(dim=(0, 2, 3), keepdim=True)
+        variance = ((x - mean) ** 2).mean(dim=(0, 2, 3), keepdim=True)
+        x = (x - mean) / torch.sqrt(variance + 1e-5)
+        x = x * params[f"blocks.{i}.norm.weight"][:, None, None] + params[f"blocks.{i}.norm.bias"][:, None, None]
+        x = x.clamp(min=0)
+        if i < 4:
+            x = F.max_pool2d(x, 2)
+    return x.reshape(len(x), -1) @ params["head.weight"].T + params["head.bias"]
+
+
+def cross_entropy(logits, labels):
+    """Mean negative log probability of the labels."""
+    log_z = torch.logsumexp(logits, dim=1)
+    return sum(log_z[i] - logits[i, labels[i]] for i in range(len(labels))) / len(labels)
+
+
+def adapt(params, task, lr, steps, *, create_graph=False):
+    """Gradient descent on the support set, keeping the graph back to `params`."""
+    fast = dict(params)
+    for _ in range(steps):
+        loss = cross_entropy(conv_net(fast, task.support_x), task.support_y)
+        grads = torch.autograd.grad(loss, list(fast.values()), create_graph=create_graph)
+        if not create_graph:
+            grads = [g.detach() for g in grads]
+        fast = {name: value - lr * g for (name, value), g in zip(fast.items(), grads, strict=True)}
+    return fast
+
+
+def query_loss(params, task, lr, steps):
+    """The loss that a landscape shows."""
+    start = {name: value.clone().requires_grad_() for name, value in params.items()}
+    return cross_entropy(conv_net(adapt(start, task, lr, steps), task.query_x), task.query_y).item()
+
+
+def meta_gradient(params, task, lr, steps, order):
+    """d query loss / d initial weights; with order 1 the inner gradients are constants."""
+    start = {name: value.clone().requires_grad_() for name, value in params.items()}
+    fast = adapt(start, task, lr, steps, create_graph=order == 2)
+    loss = cross_entropy(conv_net(fast, task.query_x), task.query_y)
+    return dict(zip(start, torch.autograd.grad(loss, list(start.values())), strict=True))
+
+
+def filter_norms(weights):
+    """Euclidean norm of each slice along the first axis."""
+    return [math.sqrt(sum(float(v) ** 2 for v in row.flatten())) for row in weights]
+
+
+def surface(params, directions, alphas, betas, tasks, lr, steps):
+    """Loss[task][alpha][beta] by three plain loops."""
+    first, second = directions
+    return [
+        [[query_loss(
+            {n: params[n] + a * first[n] + b * second[n] for n in params}, task, lr, steps
+        ) for b in betas] for a in alphas]
+        for task in tasks
+    ]
