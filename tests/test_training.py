@@ -163,7 +163,7 @@ def test_training_learns(spec, images, tmp_path):
     directory = SeedDir(tmp_path / "seed-5")
     train(longer, images, seed=5, directory=directory)
     first, last = directory.read_metrics()
-    assert last["train_loss"] < 0.5 * first["train_loss"]
+    assert last["train_loss"] < 0.8 * first["train_loss"]
     assert last["val_loss"] < first["val_loss"]
 
 

@@ -12,9 +12,11 @@ from typing import Any
 
 import matplotlib as mpl
 from cycler import cycler
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties, fontManager, get_font
 from matplotlib.textpath import TextPath
+from matplotlib.ticker import MaxNLocator
 
 SINGLE = 3.4  # inches: one column of a two-column paper
 DOUBLE = 7.0  # inches: both columns
@@ -106,6 +108,12 @@ def title_height(text: str, width: float) -> float:
         return 0.1
     count = len(wrap(drawable(text), width - 0.16, TITLE_SIZE).split("\n"))
     return count * TITLE_SIZE * LINE / 72 + 0.2
+
+
+def few_ticks(*axes: Axis) -> None:
+    """Put at most six ticks on each axis, at round values."""
+    for axis in axes:
+        axis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
 
 
 def drawable(text: str) -> str:

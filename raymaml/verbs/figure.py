@@ -9,9 +9,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from raymaml.analysis import contour_levels, mean_over_tasks
+from raymaml.analysis import mean_over_tasks
 from raymaml.errors import SpecError
-from raymaml.figures import surfaces
+from raymaml.figures.contours import contour
+from raymaml.figures.levels import contour_levels
+from raymaml.figures.saving import save
+from raymaml.figures.views3d import surface_3d
 from raymaml.landscape.store import SurfaceStore, open_store
 from raymaml.specs import SurfaceSpec
 
@@ -56,12 +59,12 @@ def figure_surface(
     }
     # Areas below a threshold are where the loss is good; for accuracy that would mark the worst.
     fills = None if quantity == "loss" else ()
-    contour = surfaces.contour(values, levels=_levels(levels, values), fills=fills, **shared)
-    view = surfaces.surface_3d(values, **shared)
+    lines = contour(values, levels=_levels(levels, values), fills=fills, **shared)
+    view = surface_3d(values, **shared)
     folder = out or opened.path.with_name(f"{opened.path.stem}-figures")
     return [
-        *surfaces.save(contour, folder / f"{quantity}-contour", formats),
-        *surfaces.save(view, folder / f"{quantity}-3d", formats),
+        *save(lines, folder / f"{quantity}-contour", formats),
+        *save(view, folder / f"{quantity}-3d", formats),
     ]
 
 

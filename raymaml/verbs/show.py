@@ -9,7 +9,8 @@ import numpy as np
 from raymaml import data as data_sets
 from raymaml import runs
 from raymaml.data.imageset import ImageSet
-from raymaml.figures import sheets, surfaces
+from raymaml.figures import sheets
+from raymaml.figures.saving import save
 from raymaml.specs import Split, TaskSpec
 from raymaml.tasks import TaskSampler
 
@@ -52,7 +53,7 @@ def _draw_split(images: ImageSet, split: Split, stem: Path) -> list[Path]:
     classes = images.splits[split]
     first = np.array([images.rows_of_class[c][0] for c in classes])
     title = f"{images.name}: {split} split, {len(classes)} classes, first image of each"
-    return surfaces.save(sheets.split_sheet(images.images[first], title=title), stem, ["png"])
+    return save(sheets.split_sheet(images.images[first], title=title), stem, ["png"])
 
 
 def _draw_task(sampler: TaskSampler, index: int, stem: Path) -> list[Path]:
@@ -63,4 +64,4 @@ def _draw_task(sampler: TaskSampler, index: int, stem: Path) -> list[Path]:
     )
     names = [images.class_names[int(c)] for c in where.classes]
     support, query = images.images[where.support], images.images[where.query]
-    return surfaces.save(sheets.task_sheet(support, query, title=title, class_names=names), stem, ["png"])
+    return save(sheets.task_sheet(support, query, title=title, class_names=names), stem, ["png"])

@@ -1,0 +1,34 @@
+import numpy as np
+import pytest
+
+from raymaml.landscape.plan import Block, Plan, plan_of
+
+
+@pytest.mark.parametrize(
+    ("shape", "block"),
+    [((3, 3, 2), (2, 1, 2)), ((100, 51, 51), (25, 1, 4)), ((1, 1, 1), (1, 1, 1)), ((7, 2, 9), (3, 2, 4))],
+)
+def test_blocks_cover_every_cell_once(shape, block):
+    count = np.zeros(shape, int)
+    for b in Plan(shape, block).blocks():
+        count[b.slices] += 1
+        assert count[b.slices].shape == b.shape
+        assert all(start % step == 0 for (start, _), step in zip((b.task, b.alpha, b.beta), block, strict=True))
+    assert (count == 1).all()
+
+
+def test_all_tasks_of_a_part_of_the_grid_come_first():
+    blocks = list(Plan((4, 2, 2), (2, 1, 2)).blocks())
+    assert blocks[:2] == [Block((0, 2), (0, 1), (0, 2)), Block((2, 4), (0, 1), (0, 2))]
+
+
+@pytest.mark.parametrize(("tasks", "alphas", "betas"), [(100, 51, 51), (10, 11, 11), (1, 40, 40), (150, 3, 2), (4, 1, 1)])
+def test_a_block_is_a_few_seconds_of_work(tasks, alphas, betas):
+    plan = plan_of(tasks, alphas, betas)
+    assert plan.shape == (tasks, alphas, betas)
+    assert all(b.evaluations <= 100 for b in plan.blocks())
+    assert all(b <= s for b, s in zip(plan.block_shape, plan.shape, strict=True))
+
+
+def test_a_block_counts_its_cells():
+    assert Block((0, 3), (1, 2), (4, 8)).evaluations == 12

@@ -1,0 +1,87 @@
+import os
+import sys
+import time
+
+import pytest
+import ray
+
+from raymaml.errors import MissingError, RaymamlError
+from raymaml.landscape.plan import Block, Plan
+from raymaml.runtime.pool import ATTEMPTS, Pool
+
+pytestmark = pytest.mark.ray
+
+ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])
+
+BLOCKS = list(Plan((1, 1, 8), (1, 1, 1)).blocks())
+
+
+class Recorder:
+    """Appends each block it evaluates to a file; misbehaves as told by the block's place."""
+
+    def __init__(self, path, *, raises=None, dies=None, prepare="fine"):
+        self.path, self.raises, self.dies, self.how = path, raises, dies, prepare
+
+    def prepare(self):
+        if self.how == "missing":
+            raise MissingError("no such run")
+        if self.how == "dies":
+            os._exit(1)
+
+    def evaluate(self, block):
+        place = block.beta[0]
+        with open(self.path, "a") as lines:
+            lines.write(f"{place}\n")
+        if place == self.raises:
+            raise ValueError("bad block")
+        if place == self.dies:
+            os._exit(1)
+
+
+@pytest.fixture
+def pool(cluster, tmp_path):
+    def make(size=2, stopping=lambda: False, on_block=lambda b: None, **how):
+        actor = ray.remote(num_cpus=0.1, max_restarts=0)(Recorder)
+        return Pool(lambda: actor.remote(tmp_path / "log", **how), size, on_block, stopping)
+
+    return make
+
+
+def evaluated(tmp_path):
+    return sorted(int(line) for line in (tmp_path / "log").read_text().split())
+
+
+def test_every_block_is_evaluated_once(pool, tmp_path):
+    seen = []
+    outcome = pool(on_block=seen.append).run(BLOCKS)
+    assert evaluated(tmp_path) == list(range(8))
+    assert sorted(b.beta[0] for b in seen) == list(range(8))
+    assert (outcome.finished, outcome.failed, outcome.stopped) == (8, {}, False)
+
+
+@pytest.mark.parametrize("how", ["raises", "dies"])
+def test_a_poison_block_is_set_aside_after_its_attempts(pool, tmp_path, how):
+    outcome = pool(**{how: 3}).run(BLOCKS)
+    assert evaluated(tmp_path) == sorted([0, 1, 2, 4, 5, 6, 7] + [3] * ATTEMPTS)
+    assert list(outcome.failed) == [Block((0, 1), (0, 1), (3, 4))]
+    assert outcome.finished == 7
+
+
+def test_stopping_lets_blocks_in_flight_finish(pool, tmp_path):
+    done = []
+    outcome = pool(size=1, on_block=done.append, stopping=lambda: len(done) >= 3).run(BLOCKS)
+    assert outcome.stopped
+    assert outcome.finished == 3
+    assert evaluated(tmp_path) == [0, 1, 2]
+
+
+def test_a_users_error_in_preparing_comes_back_as_it_is(pool):
+    with pytest.raises(MissingError, match="^no such run$"):
+        pool(prepare="missing").run(BLOCKS)
+
+
+def test_actors_that_never_start_end_the_run(pool):
+    start = time.monotonic()
+    with pytest.raises(RaymamlError, match="actors keep dying while they start"):
+        pool(size=1, prepare="dies").run(BLOCKS)
+    assert time.monotonic() - start < 60

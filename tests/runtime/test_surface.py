@@ -1,0 +1,113 @@
+import dataclasses
+
+import numpy as np
+import pytest
+
+from raymaml import checkpoints, files
+from raymaml.errors import ClusterError, MismatchError, RaymamlError
+from raymaml.landscape import store as stores
+from raymaml.landscape.request import surface_spec
+from raymaml.runtime.surface import compute, load_evaluator
+from raymaml.specs import GridSpec
+
+pytestmark = pytest.mark.ray
+
+
+@pytest.fixture(scope="module")
+def centre(trained):
+    return trained.seed(5).best
+
+
+@pytest.fixture(scope="module", params=["float32", "float64"])
+def spec(request, centre):
+    return surface_spec(
+        checkpoints.load(centre), grid=GridSpec(6, 3), tasks=2, query=1, steps=2, precision=request.param
+    )
+
+
+@pytest.fixture(scope="module")
+def in_process(spec, centre, tmp_path_factory):
+    """The plain loop over the plan's blocks, without Ray."""
+    store = stores.create_or_open(tmp_path_factory.mktemp("plain") / "s.zarr", spec, {})
+    evaluator = load_evaluator(spec, centre)
+    for block in store.missing():
+        store.write(block, *evaluator.evaluate(block))
+    return store
+
+
+def assert_same(store, expected):
+    for name in ("loss", "accuracy", "done"):
+        assert np.array_equal(store.read(name), expected.read(name)), name
+
+
+@pytest.mark.parametrize("actors", [1, 2])
+def test_any_number_of_actors_gives_the_arrays_of_the_plain_loop(cluster, spec, centre, in_process, tmp_path, actors):
+    seen = []
+    store = compute(spec, centre, tmp_path / "s.zarr", actors=actors, on_progress=seen.append)
+    assert_same(store, in_process)
+    assert [p.blocks for p in seen] == list(range(7))
+    assert seen[-1].evaluations == 36
+    assert seen[-1].evaluations_left == 0
+    assert store.provenance["threads"] == 1
+
+
+def test_killed_actors_are_replaced_and_lose_nothing(cluster, spec, centre, in_process, tmp_path, kill):
+    killed = []
+
+    def kill_an_actor(progress):
+        if progress.blocks in (1, 3):
+            killed.append(kill("ray::BlockActor"))
+
+    store = compute(spec, centre, tmp_path / "s.zarr", actors=2, on_progress=kill_an_actor)
+    assert killed == [True, True]
+    assert_same(store, in_process)
+
+
+def test_a_stopped_surface_continues_with_what_is_missing(cluster, spec, centre, in_process, tmp_path):
+    def stop(progress):
+        if progress.blocks == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        compute(spec, centre, tmp_path / "s.zarr", actors=1, on_progress=stop)
+    before = stores.open_store(tmp_path / "s.zarr")
+    assert len(before.missing()) == 4
+    seen = []
+    store = compute(spec, centre, tmp_path / "s.zarr", actors=1, on_progress=seen.append)
+    assert seen[0].blocks == 2
+    assert seen[-1].evaluations == 4 * 6
+    assert_same(store, in_process)
+
+
+def test_a_finished_surface_needs_no_cluster(spec, centre, in_process):
+    store = compute(spec, centre, in_process.path, address="127.0.0.1:1", on_progress=lambda p: pytest.fail("computed"))
+    assert_same(store, in_process)
+
+
+def test_a_checkpoint_that_changed_stops_a_resume(cluster, spec, trained, tmp_path):
+    with pytest.raises(MismatchError, match="has changed since the surface was started"):
+        compute(spec, trained.seed(6).best, tmp_path / "s.zarr", actors=1)
+
+
+def test_a_block_that_always_fails_is_named_and_the_rest_finishes(cluster, spec, centre, in_process, tmp_path):
+    path = tmp_path / "s.zarr"
+    stores.create_or_open(path, spec, {})
+    blocked = path / "loss" / "c" / "0" / "2"
+    blocked.parent.mkdir(parents=True)
+    blocked.touch()  # a file where the chunk's folder must go
+    with pytest.raises(RaymamlError, match=r"1 blocks of .* failed, such as Block\(task=\(0, 2\), alpha=\(2, 3\)"):
+        compute(spec, centre, path, actors=1)
+    assert len(stores.open_store(path).missing()) == 1
+    blocked.unlink()
+    assert_same(compute(spec, centre, path, actors=1), in_process)
+
+
+def test_more_actors_than_the_cluster_holds_are_refused(cluster, spec, centre, tmp_path):
+    with pytest.raises(ClusterError, match="2 CPUs at 1 per actor: --actors must be from 1 to 2, got 3"):
+        compute(spec, centre, tmp_path / "s.zarr", actors=3)
+
+
+def test_the_stored_provenance_names_the_weights(in_process, centre, spec):
+    assert spec.checkpoint_digest == files.sha256(next(centre.glob("*.safetensors")))
+    again = surface_spec(checkpoints.load(centre), grid=GridSpec(6, 3), tasks=2, query=1, steps=2)
+    assert dataclasses.replace(again, precision=spec.precision) == in_process.spec
