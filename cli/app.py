@@ -55,6 +55,7 @@ def run(args: list[str]) -> int:
     A user's mistake becomes one line; anything else is a defect of ours and keeps its traceback.
     """
     try:
+        # Typer turns Ctrl-C into the exit code 130, which it returns.
         result: Any = app(args, prog_name="raymaml", standalone_mode=False)
     except RaymamlError as error:
         say(f"raymaml: {' '.join(str(error).split())}")
@@ -62,9 +63,8 @@ def run(args: list[str]) -> int:
     except typer.TyperException as error:
         say(f"raymaml: {_usage_line(error)}")
         return int(getattr(error, "exit_code", USER_ERROR))
-    except (KeyboardInterrupt, typer.Abort):
+    if result == INTERRUPTED:
         say("raymaml: interrupted; what was computed is kept: run the same command again to continue")
-        return INTERRUPTED
     return result if isinstance(result, int) else 0
 
 

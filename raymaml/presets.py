@@ -24,7 +24,7 @@ THESIS: dict[str, Any] = {
 QUICK: dict[str, Any] = {
     "learner": LearnerSpec(inner_lr=0.1, inner_steps=5),
     "query": 5,
-    "updates": 1_500,
+    "updates": 1_000,
     "validate_every": 100,
     "val_tasks": 100,
     "test_tasks": 600,
