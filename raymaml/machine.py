@@ -37,7 +37,9 @@ def _keep_freed_memory() -> None:
 
 def device_of(name: str) -> torch.device:
     """`auto` is CUDA where this process sees a GPU, else the CPU."""
-    return torch.device("cuda" if name == "auto" and torch.cuda.is_available() else "cpu" if name == "auto" else name)
+    if name != "auto":
+        return torch.device(name)
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def provenance() -> dict[str, str | int]:

@@ -131,11 +131,11 @@ class RunDir:
         """
         return TrainSpec.from_dict(files.read_json(self.spec_file))
 
-    def claim(self, spec: TrainSpec) -> None:
-        """Make the folder a run of `spec`, or check that it is one.
+    def check(self, spec: TrainSpec) -> None:
+        """Check that the folder is, or can become, a run of `spec`; writes nothing.
 
         Raises:
-            MismatchError: it holds a run of another specification.
+            MismatchError: it holds a run of another specification, or something else.
         """
         if self.spec_file.is_file():
             there = self.spec()
@@ -144,10 +144,18 @@ class RunDir:
                     f"{self.path} holds another run: {differences(there, spec)}; "
                     "ask for the same values or name another folder with --out"
                 )
-            return
-        if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
+        elif self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
             raise MismatchError(f"{self.path} is there and is no run of raymaml; name another folder with --out")
-        files.write_json(self.spec_file, spec.to_dict())
+
+    def claim(self, spec: TrainSpec) -> None:
+        """Make the folder a run of `spec`, or check that it is one.
+
+        Raises:
+            MismatchError: it holds a run of another specification, or something else.
+        """
+        self.check(spec)
+        if not self.spec_file.is_file():
+            files.write_json(self.spec_file, spec.to_dict())
 
 
 def find(name: str | None) -> RunDir:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -138,8 +138,8 @@ class Trainer:
     def test(self) -> Score:
         """Score the best checkpoint on tasks of the novel split."""
         best = cast(models.ordered(self.model, checkpoints.load(self.directory.best).params), self.dtype, self.device)
-        spec = TaskSpec(self.spec.task.way, self.spec.task.shot, self.spec.test_query)
-        sampler = self._sampler("novel", spec, TEST_TASK_SEED)
+        task = replace(self.spec.task, query=self.spec.test_query)
+        sampler = self._sampler("novel", task, TEST_TASK_SEED)
         return self._score(best, sampler.task, self.spec.test_tasks, self.spec.test_steps)
 
     def _score(self, params: Params, task_of: Callable[[int], Task], count: int, steps: int) -> Score:
@@ -172,6 +172,18 @@ class Trainer:
     def _optimiser_state(self) -> dict[str, Tensor]:
         state = self.optimiser.state
         return {f"{name}/{k}": v for name, value in self.params.items() for k, v in state[value].items()}
+
+
+def check(spec: TrainSpec, images: ImageSet) -> None:
+    """Check that the model takes the images and every split can supply its tasks.
+
+    Raises:
+        SpecError: one of them does not fit.
+    """
+    models.build(spec.model)
+    test = replace(spec.task, query=spec.test_query)
+    for split, task in (("base", spec.task), ("val", spec.task), ("novel", test)):
+        TaskSampler(images, split, task, seed=0)
 
 
 def _ignore(_: dict[str, Any]) -> None:

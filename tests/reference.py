@@ -62,8 +62,9 @@ def surface(params, directions, alphas, betas, tasks, lr, steps):
     """Loss[task][alpha][beta] by three plain loops."""
     first, second = directions
     return [
-        [[query_loss(
-            {n: params[n] + a * first[n] + b * second[n] for n in params}, task, lr, steps
-        ) for b in betas] for a in alphas]
+        [
+            [query_loss({n: params[n] + a * first[n] + b * second[n] for n in params}, task, lr, steps) for b in betas]
+            for a in alphas
+        ]
         for task in tasks
     ]

@@ -20,8 +20,23 @@ from raymaml.runtime.surface import load_evaluator
 pytestmark = [pytest.mark.ray, pytest.mark.timeout(600)]
 
 RAYMAML = Path(sys.executable).with_name("raymaml")
-TRAIN = "train --seeds 5 6 --updates 60 --query 1 --validate-every 2 --val-tasks 2 --test-tasks 2".split()
-SURFACE = "surface --grid 40x3 --tasks 3 --query 2 --steps 2".split()
+TRAIN = [
+    "train",
+    "--seeds",
+    "5",
+    "6",
+    "--updates",
+    "60",
+    "--query",
+    "1",
+    "--validate-every",
+    "2",
+    "--val-tasks",
+    "2",
+    "--test-tasks",
+    "2",
+]
+SURFACE = ["surface", "--grid", "40x3", "--tasks", "3", "--query", "2", "--steps", "2"]
 
 
 @pytest.fixture(scope="module")

@@ -65,7 +65,12 @@ def test_axes_have_the_asked_ends():
 
 @pytest.mark.parametrize(
     ("grid", "holds"),
-    [(GridSpec(51, 51), True), (GridSpec(50, 51), False), (GridSpec(3, 3, 0.0, 1.0), True), (GridSpec(3, 3, 0.5, 1.0), False)],
+    [
+        (GridSpec(51, 51), True),
+        (GridSpec(50, 51), False),
+        (GridSpec(3, 3, 0.0, 1.0), True),
+        (GridSpec(3, 3, 0.5, 1.0), False),
+    ],
 )
 def test_whether_the_centre_is_on_the_grid(grid, holds):
     assert grid.holds_centre is holds

@@ -9,7 +9,6 @@ import torch
 
 from raymaml import checkpoints, training
 from raymaml.runs import SeedDir
-from raymaml.specs import Score
 from raymaml.tasks import TaskSampler
 from raymaml.training import Solo, Trainer, in_task_order, score_of, train
 
@@ -30,7 +29,7 @@ def whole(spec, images, tmp_path_factory):
     return directory
 
 
-class Crash(Exception):
+class CrashError(Exception):
     """Stands for kill -9: nothing after it runs."""
 
 
@@ -39,7 +38,7 @@ def test_a_crash_anywhere_resumes_to_identical_weights(spec, images, tmp_path, m
     directory = SeedDir(tmp_path / "seed-5")
     with monkeypatch.context() as patched:
         _crash(patched, crash_at)
-        with pytest.raises(Crash):
+        with pytest.raises(CrashError):
             train(spec, images, seed=5, directory=directory)
     assert not directory.finished
     score = train(spec, images, seed=5, directory=directory)
@@ -57,7 +56,7 @@ def _crash(patched, when):
     kind, _, step = when.partition(" ")
     if kind == "update":
         update = Trainer.update
-        patched.setattr(Trainer, "update", lambda t: (_raise() if t.step == int(step) else update(t)))
+        patched.setattr(Trainer, "update", lambda t: _raise() if t.step == int(step) else update(t))
     elif kind == "metrics":  # a line cut in the middle
         append = SeedDir.append_metrics
 
@@ -85,7 +84,7 @@ def _crash(patched, when):
 
 
 def _raise():
-    raise Crash
+    raise CrashError
 
 
 def test_the_first_update_is_adam_on_the_summed_reference_gradient(spec, images, tmp_path):

@@ -8,7 +8,7 @@ from typing import Protocol
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F  # noqa: N812 - the name that torch users read
+from torch.nn import functional as F
 
 from raymaml.models import apply
 from raymaml.params import Params

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F  # noqa: N812 - the name that torch users read
+from torch.nn import functional as F
 
 from raymaml.learners.base import TaskGradient, accuracy_of, score
 from raymaml.models import apply

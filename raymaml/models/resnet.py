@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from torch import Tensor, nn
-from torch.nn import functional as F  # noqa: N812 - the name that torch users read
+from torch.nn import functional as F
 
 from raymaml.models.norm import BatchStatNorm2d
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -45,6 +46,10 @@ class BlockActor:
     def prepare(self) -> None:
         """Load everything; a failure here is reported once and not retried."""
         machine.pin(self.threads)
+        if not self.store_path.exists():
+            raise ClusterError(
+                f"node {platform.node()} does not see {self.store_path}: --out must be a folder that all nodes share"
+            )
         self.store = stores.open_store(self.store_path)
         self.evaluator = load_evaluator(self.store.spec, self.checkpoint_path, self.device)
 
@@ -93,17 +98,30 @@ def compute(
         IncompleteError: some blocks failed every attempt; the rest is stored.
         KeyboardInterrupt: stopped by Ctrl-C; everything finished is stored.
     """
-    store = stores.create_or_open(
-        path, spec, {**machine.provenance(), "threads": threads, "checkpoint_path": str(checkpoint)}
-    )
-    missing = store.missing()
-    if not missing:
-        return store
+    if path.exists():
+        store = stores.create_or_open(path, spec, {})
+        _check_threads(store, threads)
+        if not store.missing():
+            return store
     with session(address), graceful_stop(on_stop) as stopping:
+        size = _pool_size(actors, threads)
+        store = stores.create_or_open(path, spec, _provenance(checkpoint, threads))
+        missing = store.missing()
         tracker = _Tracker(sum(1 for _ in store.plan.blocks()), missing, on_progress)
-        pool = Pool(_maker(path, checkpoint, threads), _pool_size(actors, threads), tracker, stopping)
-        _raise_unless_whole(path, pool.run(missing))
+        _raise_unless_whole(path, Pool(_maker(path, checkpoint, threads), size, tracker, stopping).run(missing))
     return store
+
+
+def _provenance(checkpoint: Path, threads: int) -> dict[str, Any]:
+    return {**machine.provenance(), "threads": threads, "checkpoint_path": str(checkpoint)}
+
+
+def _check_threads(store: SurfaceStore, threads: int) -> None:
+    there = store.provenance.get("threads")
+    if there != threads:
+        raise MismatchError(
+            f"{store.path} was started with {there} threads per actor, which change last bits; use --threads {there}"
+        )
 
 
 def _raise_unless_whole(path: Path, outcome: Outcome) -> None:
@@ -147,12 +165,10 @@ def _pool_size(actors: int | None, threads: int) -> int:
 
 def _maker(path: Path, checkpoint: Path, threads: int) -> Callable[[], Any]:
     gpus = 1 if capacity()[1] else 0
-    # The environment variable is read when torch loads, before `prepare` can set the count.
     actor = ray.remote(
         num_cpus=0 if gpus else threads,
         num_gpus=gpus,
         max_restarts=0,
         max_task_retries=0,
-        runtime_env={"env_vars": {"OMP_NUM_THREADS": str(threads)}},
     )(BlockActor)
     return lambda: actor.remote(path, checkpoint, threads, "auto")

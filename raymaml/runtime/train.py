@@ -11,6 +11,7 @@ place and can be cut in half. Its folder holds nothing that is needed again and 
 from __future__ import annotations
 
 import math
+import platform
 import shutil
 import uuid
 from collections.abc import Callable
@@ -95,6 +96,10 @@ def _train_on_worker(config: dict[str, Any]) -> str | None:
 
 
 def _train_seed(job: SeedJob, device: torch.device, group: training.Group) -> None:
+    if not RunDir(job.run).spec_file.is_file():
+        raise ClusterError(
+            f"node {platform.node()} does not see {job.run}: --out must be a folder that all nodes share"
+        )
     images = data.load(job.spec.data)
     if images.digest != job.spec.data_digest:
         raise MismatchError(f"data set {job.spec.data} has other images on this node than where the run was started")
@@ -165,7 +170,7 @@ def train_seeds(
         IncompleteError: a seed failed; the others are finished.
     """
     check_seeds(seeds)
-    run.claim(spec)
+    run.check(spec)
     unfinished = [seed for seed in seeds if not run.seed(seed).finished]
     if unfinished:
         with session(address):
@@ -177,6 +182,7 @@ def _run_all(
     spec: TrainSpec, seeds: list[int], run: RunDir, workers: int, on_progress: Callable[[SeedStates], None]
 ) -> None:
     scaling, at_once = _share(len(seeds), workers, spec.threads)
+    run.claim(spec)
     board = Board.remote()  # type: ignore[attr-defined]
     waiting, running, errors = list(seeds), dict[Any, int](), dict[int, str]()
     while waiting or running:

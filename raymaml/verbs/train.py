@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from raymaml import data as data_sets
-from raymaml import runs
+from raymaml import runs, training
 from raymaml.presets import Preset, default_for, train_spec
 from raymaml.runs import RunDir
 from raymaml.runtime.train import SeedStates, train_seeds
@@ -57,7 +57,8 @@ def train(
     name = f"{data}-{spec.learner.kind}-{backbone}-{way}way-{shot}shot-{preset}"
     run = RunDir((out.expanduser() if out else runs.home() / name).absolute())
     wanted = runs.check_seeds(list(seeds))
-    run.claim(spec)
+    training.check(spec, images)
+    run.check(spec)
     on_start(run, [seed for seed in wanted if run.seed(seed).finished])
     scores = train_seeds(spec, wanted, run, address=address, workers_per_seed=workers_per_seed, on_progress=on_progress)
     return run, scores

@@ -140,7 +140,14 @@ def test_a_quadratic_gives_its_closed_form(steps):
     centre, d1, d2 = ({"w": torch.randn(2, 3, dtype=torch.float64, generator=generator)} for _ in range(3))
     curvature = torch.tensor([1.0, 2.0, 3.0, 4.0, 5.0, 6.0], dtype=torch.float64)
     evaluator = Evaluator(
-        None, Quadratic(curvature, 0.1), centre, (d1, d2), [-1.0, 0.0, 2.0], [0.5, 1.5], lambda t, i, j: None, steps,
+        None,
+        Quadratic(curvature, 0.1),
+        centre,
+        (d1, d2),
+        [-1.0, 0.0, 2.0],
+        [0.5, 1.5],
+        lambda t, i, j: None,
+        steps,
         "float64",
     )
     loss, _ = evaluator.evaluate(Block((0, 1), (0, 3), (0, 2)))

@@ -22,7 +22,9 @@ def test_all_tasks_of_a_part_of_the_grid_come_first():
     assert blocks[:2] == [Block((0, 2), (0, 1), (0, 2)), Block((2, 4), (0, 1), (0, 2))]
 
 
-@pytest.mark.parametrize(("tasks", "alphas", "betas"), [(100, 51, 51), (10, 11, 11), (1, 40, 40), (150, 3, 2), (4, 1, 1)])
+@pytest.mark.parametrize(
+    ("tasks", "alphas", "betas"), [(100, 51, 51), (10, 11, 11), (1, 40, 40), (150, 3, 2), (4, 1, 1)]
+)
 def test_a_block_is_a_few_seconds_of_work(tasks, alphas, betas):
     plan = plan_of(tasks, alphas, betas)
     assert plan.shape == (tasks, alphas, betas)

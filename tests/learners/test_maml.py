@@ -30,7 +30,9 @@ def learner(order=1, steps=5, lr=0.05):
 def assert_close(found, expected):
     assert list(found) == list(expected)
     for name in expected:
-        torch.testing.assert_close(found[name], expected[name], rtol=1e-7, atol=1e-10, msg=lambda m, n=name: f"{n}: {m}")
+        torch.testing.assert_close(
+            found[name], expected[name], rtol=1e-7, atol=1e-10, msg=lambda m, n=name: f"{n}: {m}"
+        )
 
 
 @pytest.mark.parametrize("order", [1, 2])

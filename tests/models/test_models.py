@@ -43,9 +43,7 @@ def test_resnets_equal_torchvisions_with_batch_statistics(backbone, blocks):
     spec = ModelSpec(backbone, 3, 224, 5)
     model = models.build(spec)
     ours = cast(models.initial_params(model, 1), torch.float64)
-    other = torchvision.models.resnet.ResNet(
-        torchvision.models.resnet.BasicBlock, [blocks] * 4, num_classes=5
-    ).double()
+    other = torchvision.models.resnet.ResNet(torchvision.models.resnet.BasicBlock, [blocks] * 4, num_classes=5).double()
     other.load_state_dict(_torchvision_names(ours, blocks), strict=False)
     x = torch.rand(2, 3, 224, 224, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():  # train mode: batch statistics

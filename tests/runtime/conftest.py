@@ -14,7 +14,15 @@ from raymaml.runs import RunDir
 def glyph_spec(glyphs):
     """Two updates on data that Ray workers can load by name."""
     return train_spec(
-        glyphs, "demo", updates=2, query=1, validate_every=1, val_tasks=2, test_tasks=2, inner_steps=1, precision="float64"
+        glyphs,
+        "demo",
+        updates=2,
+        query=1,
+        validate_every=1,
+        val_tasks=2,
+        test_tasks=2,
+        inner_steps=1,
+        precision="float64",
     )
 
 

@@ -77,5 +77,7 @@ def test_a_running_cluster_is_joined_by_address(cluster):
         "with session(sys.argv[1]): print(capacity())\nassert not ray.is_initialized()"
     )
     address = ray.get_runtime_context().gcs_address
-    done = subprocess.run([sys.executable, "-c", code, address], capture_output=True, text=True, timeout=120, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code, address], capture_output=True, text=True, timeout=120, check=True
+    )
     assert done.stdout == "(2.0, 0)\n"

@@ -28,7 +28,7 @@ def spec(request, centre):
 @pytest.fixture(scope="module")
 def in_process(spec, centre, tmp_path_factory):
     """The plain loop over the plan's blocks, without Ray."""
-    store = stores.create_or_open(tmp_path_factory.mktemp("plain") / "s.zarr", spec, {})
+    store = stores.create_or_open(tmp_path_factory.mktemp("plain") / "s.zarr", spec, {"threads": 1})
     evaluator = load_evaluator(spec, centre)
     for block in store.missing():
         store.write(block, *evaluator.evaluate(block))
@@ -91,7 +91,7 @@ def test_a_checkpoint_that_changed_stops_a_resume(cluster, spec, trained, tmp_pa
 
 def test_a_block_that_always_fails_is_named_and_the_rest_finishes(cluster, spec, centre, in_process, tmp_path):
     path = tmp_path / "s.zarr"
-    stores.create_or_open(path, spec, {})
+    stores.create_or_open(path, spec, {"threads": 1})
     blocked = path / "loss" / "c" / "0" / "2"
     blocked.parent.mkdir(parents=True)
     blocked.touch()  # a file where the chunk's folder must go
@@ -111,3 +111,17 @@ def test_the_stored_provenance_names_the_weights(in_process, centre, spec):
     assert spec.checkpoint_digest == files.sha256(next(centre.glob("*.safetensors")))
     again = surface_spec(checkpoints.load(centre), grid=GridSpec(6, 3), tasks=2, query=1, steps=2)
     assert dataclasses.replace(again, precision=spec.precision) == in_process.spec
+
+
+def test_a_resume_with_other_threads_is_refused(spec, centre, in_process):
+    with pytest.raises(MismatchError, match="started with 1 threads per actor, .*; use --threads 1"):
+        compute(spec, centre, in_process.path, threads=2)
+
+
+def test_nothing_is_made_where_no_cluster_answers(spec, centre, tmp_path, monkeypatch):
+    import ray
+
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    with pytest.raises(ClusterError, match="no Ray cluster answers"):
+        compute(spec, centre, tmp_path / "s.zarr", address="127.0.0.1:1")
+    assert not (tmp_path / "s.zarr").exists()

@@ -64,7 +64,9 @@ def test_a_user_error_on_a_worker_comes_back_as_its_line(cluster, glyph_spec, tm
 
 
 def test_what_the_cluster_cannot_hold_is_refused(cluster, glyph_spec, tmp_path):
-    with pytest.raises(ClusterError, match="--workers-per-seed must be from 1 to 4, as the cluster's CPUs allow, got 9"):
+    with pytest.raises(
+        ClusterError, match="--workers-per-seed must be from 1 to 4, as the cluster's CPUs allow, got 9"
+    ):
         train_seeds(glyph_spec, [5], RunDir(tmp_path / "run"), workers_per_seed=9)
 
 

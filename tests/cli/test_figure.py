@@ -1,0 +1,49 @@
+import pytest
+
+SIGNS = {"png": b"\x89PNG", "pdf": b"%PDF", "svg": b"<?xml"}
+
+
+def written(ran, folder):
+    """The files that the command named on stdout, checked to be all that is there."""
+    names = ran.out.splitlines()
+    assert sorted(names) == sorted(str(path) for path in folder.iterdir())
+    return [path for name in names for path in folder.iterdir() if str(path) == name]
+
+
+def test_a_surface_is_drawn_in_every_format_beside_its_store(command, store):
+    ran = command("figure", "surface", store)
+    assert (ran.code, ran.err) == (0, "")
+    files = written(ran, store.with_name("small-figures"))
+    assert [path.name for path in files] == [
+        f"loss-{kind}.{name}" for kind in ("contour", "3d") for name in ("png", "pdf", "svg")
+    ]
+    for path in files:
+        assert path.read_bytes().startswith(SIGNS[path.suffix[1:]])
+
+
+def test_one_format_in_another_folder(command, store, here):
+    ran = command("figure", "surface", store, "--formats", "png", "--out", here / "X")
+    assert (ran.code, ran.err) == (0, "")
+    assert [path.name for path in written(ran, here / "X")] == ["loss-contour.png", "loss-3d.png"]
+    assert not store.with_name("small-figures").exists()
+
+
+def test_the_installed_script_does_the_same(script, store, here):
+    ran = script("figure", "surface", store, "--formats", "svg, pdf", "--quantity", "accuracy", "--out", "Y")
+    assert (ran.code, ran.err) == (0, "")
+    assert ran.out.splitlines() == [f"Y/accuracy-{kind}.{name}" for kind in ("contour", "3d") for name in ("svg", "pdf")]
+    assert len(list((here / "Y").iterdir())) == 4
+
+
+@pytest.mark.parametrize(("levels", "legend"), [("0.3", "≤ 0.31"), ("0.5,1,1.5", "≤ 0.5"), ("1.5, 1", "≤ 1")])
+def test_levels_reach_the_figure(command, store, here, monkeypatch, levels, legend):
+    texts = []
+
+    def save(figure, stem, formats):
+        texts.extend(text.get_text() for legend in figure.legends for text in legend.get_texts())
+        return []
+
+    monkeypatch.setattr("raymaml.verbs.figure.save", save)
+    assert command("figure", "surface", store, "--levels", levels).code == 0
+    assert any(legend in text for text in texts)
+    assert "not computed yet" in texts
