@@ -135,12 +135,17 @@ class Trainer:
             self.val_tasks = [sampler.task(i) for i in range(self.spec.val_tasks)]
         return self._score(self.params, self.val_tasks.__getitem__, self.spec.val_tasks, self.spec.learner.inner_steps)
 
-    def test(self) -> Score:
-        """Score the best checkpoint on tasks of the novel split."""
+    def test(self, on_task: Callable[[int], None]) -> Score:
+        """Score the best checkpoint on tasks of the novel split; `on_task` hears the number of each."""
         best = cast(models.ordered(self.model, checkpoints.load(self.directory.best).params), self.dtype, self.device)
         task = replace(self.spec.task, query=self.spec.test_query)
         sampler = self._sampler("novel", task, TEST_TASK_SEED)
-        return self._score(best, sampler.task, self.spec.test_tasks, self.spec.test_steps)
+
+        def task_of(i: int) -> Task:
+            on_task(i)
+            return sampler.task(i)
+
+        return self._score(best, task_of, self.spec.test_tasks, self.spec.test_steps)
 
     def _score(self, params: Params, task_of: Callable[[int], Task], count: int, steps: int) -> Score:
         def row_of(i: int) -> Tensor:
@@ -186,8 +191,19 @@ def check(spec: TrainSpec, images: ImageSet) -> None:
         TaskSampler(images, split, task, seed=0)
 
 
-def _ignore(_: dict[str, Any]) -> None:
-    """Report to nobody."""
+@dataclass
+class _Teller:
+    """Keeps what there is to report and reports it, about once a second unless it is told now."""
+
+    report: Report
+    state: dict[str, Any]
+    told: float = 0.0
+
+    def __call__(self, *, now: bool = False, **changes: Any) -> None:
+        self.state |= changes
+        if now or time.monotonic() - self.told > 1:
+            self.told = time.monotonic()
+            self.report(dict(self.state))
 
 
 def train(
@@ -198,7 +214,7 @@ def train(
     directory: SeedDir,
     group: Group | None = None,
     device: torch.device | None = None,
-    report: Report = _ignore,
+    report: Report = lambda state: None,
 ) -> Score:
     """Train to `spec.updates`, from the last checkpoint if there is one, then test the best weights.
 
@@ -209,7 +225,7 @@ def train(
         directory: where checkpoints, metrics and the result go.
         group: the workers that share this seed; alone by default.
         device: where to compute; the CPU by default.
-        report: called with {"step", "updates", "val_accuracy"} about once a second.
+        report: called about once a second with {"step", "updates", "val_accuracy", "tested", "test_tasks"}.
 
     Returns:
         The score of the best checkpoint on novel tasks.
@@ -217,29 +233,25 @@ def train(
     machine.pin(spec.threads)
     group = group or Solo()
     trainer = Trainer(spec, images, seed, directory, group, device or torch.device("cpu"))
-    accuracy: float | None = None
-
-    def tell() -> None:
-        report({"step": trainer.step, "updates": spec.updates, "val_accuracy": accuracy})
-
-    tell()
+    totals = {"updates": spec.updates, "test_tasks": spec.test_tasks}
+    tell = _Teller(report, {"step": trainer.step, "val_accuracy": None, "tested": 0, **totals})
+    tell(now=True)
     while trainer.step < spec.updates:
-        accuracy = _train_to_validation(trainer, tell).accuracy
-        tell()
-    test = trainer.test()
+        val = _train_to_validation(trainer, tell)
+        tell(now=True, step=trainer.step, val_accuracy=val.accuracy)
+    test = trainer.test(lambda i: tell(tested=i))
+    tell(now=True, tested=spec.test_tasks)
     if group.rank == 0:
         files.write_json(directory.result, {"test": test.to_dict(), "finished": time.strftime("%FT%TZ", time.gmtime())})
     return test
 
 
-def _train_to_validation(trainer: Trainer, tell: Callable[[], None]) -> Score:
-    spec, started, told, rows = trainer.spec, time.monotonic(), 0.0, []
+def _train_to_validation(trainer: Trainer, tell: _Teller) -> Score:
+    spec, started, rows = trainer.spec, time.monotonic(), []
     until = min(spec.updates, (trainer.step // spec.validate_every + 1) * spec.validate_every)
     while trainer.step < until:
         rows.append(trainer.update())
-        if time.monotonic() - told > 1:
-            told = time.monotonic()
-            tell()
+        tell(step=trainer.step)
     val = trainer.validate()
     if trainer.group.rank == 0:
         trainer.directory.append_metrics(_metrics_row(trainer.step, rows, val, time.monotonic() - started))

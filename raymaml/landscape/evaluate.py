@@ -43,6 +43,11 @@ class Evaluator:
     steps: int
     dtype: str  # of the values
 
+    @property
+    def direction_digest(self) -> str:
+        """SHA-256 (hex) of both directions' bits."""
+        return params.digest(*self.directions)
+
     def evaluate(self, block: Block) -> tuple[Values, Values]:
         """Query loss (nats) and accuracy (0..1) of each cell of the block, shape `block.shape`.
 

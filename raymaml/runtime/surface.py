@@ -52,6 +52,8 @@ class BlockActor:
             )
         self.store = stores.open_store(self.store_path)
         self.evaluator = load_evaluator(self.store.spec, self.checkpoint_path, self.device)
+        if self.evaluator.direction_digest != self.store.provenance["direction_digest"]:
+            raise MismatchError(f"node {platform.node()} draws other directions than the one that made the store")
 
     def evaluate(self, block: Block) -> None:
         """Compute one block and write it."""
@@ -98,29 +100,39 @@ def compute(
         IncompleteError: some blocks failed every attempt; the rest is stored.
         KeyboardInterrupt: stopped by Ctrl-C; everything finished is stored.
     """
+    provenance = _provenance(load_evaluator(spec, checkpoint), checkpoint, threads)
     if path.exists():
-        store = stores.create_or_open(path, spec, {})
-        _check_threads(store, threads)
+        store = stores.create_or_open(path, spec, provenance)
+        _check_same_numbers(store, provenance)
         if not store.missing():
             return store
     with session(address), graceful_stop(on_stop) as stopping:
         size = _pool_size(actors, threads)
-        store = stores.create_or_open(path, spec, _provenance(checkpoint, threads))
+        store = stores.create_or_open(path, spec, provenance)
         missing = store.missing()
         tracker = _Tracker(sum(1 for _ in store.plan.blocks()), missing, on_progress)
         _raise_unless_whole(path, Pool(_maker(path, checkpoint, threads), size, tracker, stopping).run(missing))
     return store
 
 
-def _provenance(checkpoint: Path, threads: int) -> dict[str, Any]:
-    return {**machine.provenance(), "threads": threads, "checkpoint_path": str(checkpoint)}
+def _provenance(evaluator: Evaluator, checkpoint: Path, threads: int) -> dict[str, Any]:
+    return {
+        **machine.provenance(),
+        "threads": threads,
+        "checkpoint_path": str(checkpoint),
+        "direction_digest": evaluator.direction_digest,
+    }
 
 
-def _check_threads(store: SurfaceStore, threads: int) -> None:
-    there = store.provenance.get("threads")
-    if there != threads:
+def _check_same_numbers(store: SurfaceStore, now: dict[str, Any]) -> None:
+    """Refuse to mix values that would not be comparable to the last bit."""
+    there = store.provenance
+    if there.get("direction_digest") != now["direction_digest"]:
+        raise MismatchError(f"{store.path} was started with other directions than this installation draws")
+    if there.get("threads") != now["threads"]:
         raise MismatchError(
-            f"{store.path} was started with {there} threads per actor, which change last bits; use --threads {there}"
+            f"{store.path} was started with {there.get('threads')} threads per actor, which change last bits; "
+            f"use --threads {there.get('threads')}"
         )
 
 

@@ -38,7 +38,7 @@ SMALLEST_CPU_SHARE = 0.5  # at most two workers per core: more would only hold m
 MAX_FAILURES = 3  # lost workers per seed and call; each restart resumes from the last checkpoint
 SCRATCH = ".ray-train"
 
-SeedStates = dict[int, dict[str, Any]]  # seed -> {"step", "updates", "val_accuracy"}
+SeedStates = dict[int, dict[str, Any]]  # seed -> what raymaml.training.train reports
 
 
 class TorchGroup:

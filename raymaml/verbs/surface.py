@@ -6,14 +6,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from raymaml import data as data_sets
 from raymaml import runs
 from raymaml.landscape.request import Which, checkpoint_dir, default_store, load_for_surface, surface_spec
 from raymaml.landscape.store import SurfaceStore
 from raymaml.runs import SeedDir
 from raymaml.runtime.surface import Progress, compute
 from raymaml.specs import GridSpec, SurfaceSpec
-from raymaml.tasks import TaskSampler
 
 
 def surface(
@@ -55,7 +53,6 @@ def surface(
     """
     chosen = runs.pick_seed(runs.find(run), seed)
     spec = surface_spec(load_for_surface(chosen, checkpoint), grid=GridSpec(*grid, *span), which=checkpoint, **options)
-    TaskSampler(data_sets.load(spec.data), spec.split, spec.task, seed=spec.task_seed)  # can the split supply them?
     path = (out.expanduser() if out else default_store(chosen, spec)).absolute()
     on_start(chosen, spec, path)
     return compute(

@@ -28,8 +28,9 @@ def spec(request, centre):
 @pytest.fixture(scope="module")
 def in_process(spec, centre, tmp_path_factory):
     """The plain loop over the plan's blocks, without Ray."""
-    store = stores.create_or_open(tmp_path_factory.mktemp("plain") / "s.zarr", spec, {"threads": 1})
     evaluator = load_evaluator(spec, centre)
+    provenance = {"threads": 1, "direction_digest": evaluator.direction_digest}
+    store = stores.create_or_open(tmp_path_factory.mktemp("plain") / "s.zarr", spec, provenance)
     for block in store.missing():
         store.write(block, *evaluator.evaluate(block))
     return store
@@ -91,7 +92,7 @@ def test_a_checkpoint_that_changed_stops_a_resume(cluster, spec, trained, tmp_pa
 
 def test_a_block_that_always_fails_is_named_and_the_rest_finishes(cluster, spec, centre, in_process, tmp_path):
     path = tmp_path / "s.zarr"
-    stores.create_or_open(path, spec, {"threads": 1})
+    stores.create_or_open(path, spec, in_process.provenance)
     blocked = path / "loss" / "c" / "0" / "2"
     blocked.parent.mkdir(parents=True)
     blocked.touch()  # a file where the chunk's folder must go
@@ -116,6 +117,13 @@ def test_the_stored_provenance_names_the_weights(in_process, centre, spec):
 def test_a_resume_with_other_threads_is_refused(spec, centre, in_process):
     with pytest.raises(MismatchError, match="started with 1 threads per actor, .*; use --threads 1"):
         compute(spec, centre, in_process.path, threads=2)
+
+
+def test_a_resume_with_other_directions_is_refused(spec, centre, in_process, tmp_path):
+    provenance = {**in_process.provenance, "direction_digest": "0"}
+    stores.create_or_open(tmp_path / "s.zarr", spec, provenance)
+    with pytest.raises(MismatchError, match="started with other directions than this installation draws"):
+        compute(spec, centre, tmp_path / "s.zarr")
 
 
 def test_nothing_is_made_where_no_cluster_answers(spec, centre, tmp_path, monkeypatch):
