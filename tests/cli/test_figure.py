@@ -31,11 +31,13 @@ def test_one_format_in_another_folder(command, store, here):
 def test_the_installed_script_does_the_same(script, store, here):
     ran = script("figure", "surface", store, "--formats", "svg, pdf", "--quantity", "accuracy", "--out", "Y")
     assert (ran.code, ran.err) == (0, "")
-    assert ran.out.splitlines() == [f"Y/accuracy-{kind}.{name}" for kind in ("contour", "3d") for name in ("svg", "pdf")]
+    assert ran.out.splitlines() == [
+        f"Y/accuracy-{kind}.{name}" for kind in ("contour", "3d") for name in ("svg", "pdf")
+    ]
     assert len(list((here / "Y").iterdir())) == 4
 
 
-@pytest.mark.parametrize(("levels", "legend"), [("0.3", "≤ 0.31"), ("0.5,1,1.5", "≤ 0.5"), ("1.5, 1", "≤ 1")])
+@pytest.mark.parametrize(("levels", "legend"), [("0.3", "≤ 0.91"), ("0.5,1,1.5", "≤ 0.5"), ("1.5, 1", "≤ 1")])
 def test_levels_reach_the_figure(command, store, here, monkeypatch, levels, legend):
     texts = []
 

@@ -1,8 +1,8 @@
 import importlib
 import os
+import resource
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -40,12 +40,17 @@ def test_help_loads_nothing_heavy(args):
     assert loaded(PROGRAM, *args) == []
 
 
+def processor_seconds():
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
 def test_help_is_there_at_once(script):
     seconds = []
     for _ in range(3):
-        started = time.monotonic()
+        started = processor_seconds()  # not the clock: other processes would slow it down
         assert script("--help").code == 0
-        seconds.append(time.monotonic() - started)
+        seconds.append(processor_seconds() - started)
     assert min(seconds) < 1
 
 

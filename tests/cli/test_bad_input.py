@@ -1,0 +1,303 @@
+"""What a user can get wrong: one line that says what was expected, exit code 2, and nothing left behind."""
+
+import json
+import re
+import shlex
+import socket
+import time
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.usefixtures("no_ray")
+
+NEEDS_SUPPLY_CHECK = pytest.mark.xfail(strict=True, reason="tasks and model are checked only on Ray's workers")
+NEEDS_ADDRESS_CHECK = pytest.mark.xfail(strict=True, reason="the address is tried after the folder is made")
+NEEDS_ADVICE = pytest.mark.xfail(strict=True, reason="the line does not say what to do")
+
+
+def snapshot(folder):
+    return {p.relative_to(folder): p.stat().st_mtime_ns for p in folder.rglob("*")}
+
+
+@pytest.fixture
+def refused(command, tmp_path):
+    """Check that a command is refused with one line, and gives that line."""
+
+    def check(*args, expected: str, before: str = "") -> str:
+        files = snapshot(tmp_path)
+        ran = command(*args)
+        assert ran.out == ""
+        *earlier, line = ran.err.splitlines()
+        assert ran.code == 2
+        assert re.fullmatch(before, "\n".join(earlier)), earlier
+        assert line.startswith("raymaml: ")
+        assert re.search(expected, line), line
+        assert snapshot(tmp_path) == files
+        return line
+
+    return check
+
+
+@pytest.fixture(scope="session")
+def closed_port() -> int:
+    """A port of this machine on which nothing listens."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+# --- options that need nothing on disk
+
+OPTIONS = [
+    ("train --data nope", r"no data set 'nope'; there are: glyphs"),
+    ("train --backbone vgg", r"--backbone.*'vgg' is not one of 'conv4', 'conv6', 'resnet10', 'resnet18'"),
+    ("train --preset fast", r"--preset.*'fast' is not one of 'demo', 'quick', 'thesis'"),
+    ("train --seeds five", r"--seeds needs whole numbers such as 5 6 7, got 'five'"),
+    ("train --seeds 5 6 1.5", r"--seeds needs whole numbers such as 5 6 7, got '5 6 1.5'"),
+    ("train --seeds 5 6 5", r"--seeds needs different whole numbers from 0 up, got \[5, 6, 5\]"),
+    ("train --seeds -1", r"--seeds needs different whole numbers from 0 up, got \[-1\]"),
+    ("train --updates 0", r"updates must be at least 1, got 0"),
+    ("train --updates many", r"--updates.*valid integer.*raymaml train --help"),
+    ("train --inner-lr nan", r"inner_lr must be a finite number, got nan"),
+    ("train --inner-lr -1", r"inner_lr must be at least 0, got -1"),
+    ("train --order 3", r"order must be one of 1, 2, got 3"),
+    ("train --way 1", r"way must be at least 2, got 1"),
+    ("train --val-tasks 1", r"val_tasks must be at least 2, got 1"),
+    ("train --threads 0", r"--threads.*greater than or equal to 1"),
+    ("train more", r"unexpected extra argument.*raymaml train --help"),
+    ("train --nope 1", r"No such option: --nope.*raymaml train --help"),
+    ("surface --grid 0", r"--grid needs N or NxM with whole numbers from 1 up, such as 51 or 51x31, got '0'"),
+    ("surface --grid 5x", r"--grid needs N or NxM.*got '5x'"),
+    ("surface --grid 5x5x5", r"--grid needs N or NxM.*got '5x5x5'"),
+    ("surface --grid abc", r"--grid needs N or NxM.*got 'abc'"),
+    ("surface --tasks 0", r"--tasks.*greater than or equal to 1"),
+    ("surface --steps -1", r"--steps.*greater than or equal to 0"),
+    ("surface --split test", r"--split.*'test' is not one of 'base', 'val', 'novel'"),
+    ("surface --checkpoint first", r"--checkpoint.*'first' is not one of 'best', 'last'"),
+    ("surface --actors 0", r"--actors.*greater than or equal to 1"),
+    ("surface", r"no finished run in .*home; train one first: raymaml train --seeds 5 6 7"),
+    ("surface --run nope", r"no run 'nope' here or in .*home \(there: none\)"),
+    ("figure surface", r"Missing argument 'store'.*raymaml figure surface --help"),
+    ("data show nope", r"no data set 'nope'; there are: glyphs"),
+    ("data show --split x", r"--split.*'x' is not one of 'base', 'val', 'novel'"),
+    ("data show --way 500", r"novel split of glyphs has \d+ classes: too few for 500-way tasks"),
+    ("data show --shot 30", r"classes with 20 images: too few for 30 support and 15 query.*lower --shot or --query"),
+    ("frobnicate", r"No such command 'frobnicate'.*raymaml --help"),
+]
+
+
+@pytest.mark.parametrize(("typed", "expected"), OPTIONS, ids=[typed for typed, _ in OPTIONS])
+def test_a_wrong_option_is_refused(refused, typed, expected):
+    refused(*shlex.split(typed), expected=expected)
+
+
+@pytest.mark.xfail(strict=True, reason="isdigit takes what int does not")
+def test_a_grid_in_superscript_is_refused(refused):
+    refused("surface", "--grid", "5²", expected="--grid needs N or NxM")
+
+
+@NEEDS_SUPPLY_CHECK
+@pytest.mark.parametrize(
+    ("typed", "expected"),
+    [
+        ("--shot 6 --query 16", r"base split.*20 images: too few for 6 support and 16 query images"),
+        ("--shot 6 --query 5", r"novel split.*20 images: too few for 6 support and 15 query images"),
+        ("--way 500", r"classes: too few for 500-way tasks"),
+        ("--backbone resnet10", r"resnet10 needs images of 224 pixels, got 28"),
+    ],
+)
+def test_tasks_and_models_that_the_data_cannot_supply_are_refused_before_the_run_is_made(
+    refused, closed_port, typed, expected
+):
+    refused("train", *typed.split(), "--address", f"127.0.0.1:{closed_port}", expected=expected)
+
+
+# --- the cluster
+
+
+@NEEDS_ADDRESS_CHECK
+@pytest.mark.parametrize("verb", ["train", "surface"])
+@pytest.mark.parametrize("address", ["nonsense", "127.0.0.1:{port}", "ray://127.0.0.1:10001", "auto"])
+def test_a_cluster_that_does_not_answer_leaves_nothing_behind(
+    refused, closed_port, run_at_home, tmp_path, monkeypatch, verb, address
+):
+    monkeypatch.setenv("RAY_TMPDIR", str(tmp_path))  # where `auto` looks
+    address = address.format(port=closed_port)
+    # What was chosen may be told before.
+    refused(verb, "--address", address, expected=r"Ray|--address must be local, auto or host:port", before=r"(?s).*")
+
+
+@pytest.mark.parametrize(
+    ("address", "expected"),
+    [
+        ("127.0.0.1:{port}", r"no Ray cluster answers at 127.0.0.1:\d+ .*start one or use --address local"),
+        ("nonsense", r"--address must be local, auto or host:port, got 'nonsense'"),
+        ("127.0.0.1:", r"--address must be local, auto or host:port"),
+        ("ray://127.0.0.1:10001", r"give host:port, or submit a Ray job"),
+        ("auto", r"no Ray cluster runs on this machine; start one with `ray start --head`, or use --address local"),
+    ],
+)
+def test_a_cluster_that_does_not_answer_is_named_soon(
+    command, closed_port, run_at_home, tmp_path, monkeypatch, address, expected
+):
+    monkeypatch.setenv("RAY_TMPDIR", str(tmp_path))
+    command("surface", "--run", "nope")  # loads ray and torch, which is not what is timed
+    started = time.monotonic()
+    ran = command("surface", "--grid", "3", "--tasks", "2", "--address", address.format(port=closed_port))
+    assert time.monotonic() - started < 8
+    assert (ran.code, ran.out) == (2, "")
+    assert re.search(expected, ran.err.splitlines()[-1])
+    assert "Traceback" not in ran.err
+
+
+# --- a finished run
+
+
+@pytest.mark.parametrize(
+    ("typed", "expected"),
+    [
+        ("--seed 99", r"run tiny has no finished seed 99 \(finished: 5\); train it first"),
+        ("--run nope", r"no run 'nope' here or in .*home \(there: tiny\)"),
+        ("--range 1 -1", r"range must go from low to high, got 1 to -1"),
+        ("--range 0 0", r"range must go from low to high, got 0 to 0"),
+        ("--range nan 1", r"low must be a finite number, got nan"),
+    ],
+)
+def test_a_surface_that_cannot_be_is_refused(refused, run_at_home, typed, expected):
+    refused("surface", *typed.split(), expected=expected)
+
+
+@NEEDS_SUPPLY_CHECK
+def test_a_surface_of_tasks_that_the_data_cannot_supply_is_refused_before_the_store_is_made(
+    refused, run_at_home, closed_port
+):
+    refused(
+        *["surface", "--query", "30", "--address", f"127.0.0.1:{closed_port}"],
+        expected=r"20 images: too few for 1 support and 30 query images; lower --shot or --query",
+    )
+
+
+@pytest.mark.parametrize(("grid", "warned"), [("4", True), ("5x4", True), ("5", False)])
+def test_only_a_grid_without_the_centre_is_warned_of(command, run_at_home, closed_port, grid, warned):
+    ran = command("surface", "--grid", grid, "--tasks", "2", "--address", f"127.0.0.1:{closed_port}")
+    warnings = [line for line in ran.err.splitlines() if line.startswith("warning: ")]
+    assert len(warnings) == warned
+    assert all("not on this grid; an odd grid on -1 1 has it" in line for line in warnings)
+
+
+TINY = "--preset demo --validate-every 1 --val-tasks 2 --test-tasks 2 --query 1"
+
+
+def test_a_folder_with_another_run_is_refused_with_what_differs(refused, run_at_home):
+    line = refused(
+        *["train", "--seeds", "5", *TINY.split(), "--updates", "3", "--inner-lr", "0.2", "--out", run_at_home],
+        expected=r"another run: learner.inner_lr is 0.1, asked for 0.2; updates is 2, asked for 3; .*--out",
+    )
+    assert "data_digest" not in line
+
+
+def test_the_same_run_is_found_finished(command, run_at_home):
+    ran = command("train", "--seeds", "5", *TINY.split(), "--updates", "2", "--out", run_at_home)
+    assert ran.code == 0
+    assert "seed 5 is finished already: nothing to do" in ran.err
+    assert re.fullmatch(r"seed 5: novel accuracy \d.*/seed-5/best\n", ran.out)
+
+
+def test_a_folder_that_is_no_run_is_refused(refused, here):
+    (here / "papers").mkdir()
+    (here / "papers" / "thesis.pdf").touch()
+    refused("train", "--out", "papers", expected=r"papers is there and is no run of raymaml.*--out")
+
+
+# --- damaged files of a run
+
+
+def test_cut_weights_are_named(refused, run_at_home):
+    (weights,) = (run_at_home / "seed-5" / "best").glob("*.safetensors")
+    weights.write_bytes(weights.read_bytes()[:-100])
+    refused("surface", expected=rf"{weights.name} is corrupt.*restore it or train again with another --out")
+
+
+def test_missing_weights_are_named(refused, run_at_home):
+    (weights,) = (run_at_home / "seed-5" / "best").glob("*.safetensors")
+    weights.unlink()
+    refused("surface", expected=rf"{weights.name} is not there.*train again with another --out")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("garbage", "cannot be read as JSON"),
+        ("", "cannot be read as JSON"),
+        ("{}", "is not a checkpoint of format 1"),
+        ("[]", "is not a checkpoint of format 1"),
+        ('{"format": 2}', "has format 2, this version reads 1"),
+    ],
+)
+class TestDamagedCheckpoint:
+    def test_is_named(self, refused, run_at_home, text, expected):
+        (run_at_home / "seed-5" / "best" / "checkpoint.json").write_text(text)
+        refused("surface", expected=rf"best/checkpoint.json {expected}")
+
+    @NEEDS_ADVICE
+    def test_comes_with_advice(self, refused, run_at_home, text, expected):
+        (run_at_home / "seed-5" / "best" / "checkpoint.json").write_text(text)
+        refused("surface", expected=r"restore it|train again|another version|update raymaml")
+
+
+@pytest.mark.parametrize("text", ["garbage", "{}", "[]"])
+def test_a_damaged_run_file_is_named(refused, run_at_home, text):
+    (run_at_home / "run.json").write_text(text)
+    refused("train", "--out", run_at_home, expected=r"run.json|TrainSpec needs exactly the names")
+
+
+# --- figures
+
+
+def test_a_missing_store_is_refused(refused):
+    refused(
+        "figure", "surface", "no.zarr", expected=r"no surface at no.zarr; compute one: raymaml surface --out no.zarr"
+    )
+
+
+@pytest.mark.parametrize("kind", ["empty", "full", "file", "run"])
+def test_what_is_no_store_is_refused(refused, here, tiny_run, kind):
+    path = {"run": tiny_run}.get(kind, here / kind)
+    if kind in ("empty", "full"):
+        path.mkdir()
+    if kind == "full":
+        (path / "zarr.json").write_text(json.dumps({"zarr_format": 3, "node_type": "group", "attributes": {}}))
+    if kind == "file":
+        path.touch()
+    refused("figure", "surface", path, expected=r"is not a surface that raymaml wrote")
+
+
+def test_a_store_of_a_later_version_is_refused(refused, newer_store):
+    refused("figure", "surface", newer_store, expected=r"small.zarr has format 2, this version reads 1")
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "expected"),
+    [
+        ("--levels", "0", r"--levels needs a positive spacing or several levels, got 0"),
+        ("--levels", "-0.2", r"--levels needs a positive spacing or several levels, got -0.2"),
+        ("--levels", "x", r"--levels needs numbers, got 'x'"),
+        ("--levels", "0.5,", r"--levels needs numbers"),
+        ("--levels", "nan", r"levels need finite"),
+        ("--levels", "1,inf", r"levels must be finite numbers"),
+        ("--formats", "gif", r"saved as png, pdf or svg, not gif"),
+        ("--formats", "png,gif", r"saved as png, pdf or svg, not gif"),
+        ("--quantity", "error", r"--quantity.*'error' is not one of 'loss', 'accuracy'"),
+    ],
+)
+def test_a_figure_that_cannot_be_is_refused(refused, store, option, value, expected):
+    refused("figure", "surface", store, option, value, expected=expected)
+
+
+def test_the_script_shows_no_traceback(script, tmp_path):
+    ran = script("surface", "--run", "nope")
+    assert (ran.code, ran.out) == (2, "")
+    (line,) = ran.err.splitlines()
+    assert line.startswith("raymaml: no run 'nope'")
+    assert not Path(tmp_path / "home").exists()
