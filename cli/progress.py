@@ -79,10 +79,9 @@ def training(shown: Display) -> Callable[[SeedStates], None]:
         step, updates, val = state["step"], state["updates"], state["val_accuracy"]
         left = eta(step - from_step, updates - step, time.monotonic() - started)
         note = "" if val is None else f", val {100 * val:.1f} %"
-        return (
-            step / updates,
-            f"update {step}/{updates}{note}, ETA {left}" if step < updates else f"testing{note}",
-        )
+        if step < updates:
+            return step / updates, f"update {step}/{updates}{note}, ETA {left}"
+        return 1.0, f"test task {state['tested']}/{state['test_tasks']}{note}"
 
     return lambda states: shown.show({f"seed {s}": row(s, states[s]) for s in sorted(states)})
 

@@ -183,8 +183,9 @@ def test_the_files_of_a_finished_seed(spec, whole):
 def test_progress_is_reported(spec, images, tmp_path):
     states = []
     train(spec, images, seed=5, directory=SeedDir(tmp_path / "seed-5"), report=states.append)
-    assert states[0] == {"step": 0, "updates": 6, "val_accuracy": None}
-    assert states[-1]["step"] == 6
+    assert states[0] == {"step": 0, "updates": 6, "val_accuracy": None, "tested": 0, "test_tasks": 3}
+    assert [s["step"] for s in states if s["tested"] == 0][-1] == 6
+    assert states[-1]["tested"] == 3
     assert states[-1]["val_accuracy"] is not None
 
 
