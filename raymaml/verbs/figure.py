@@ -83,10 +83,9 @@ def title_of(spec: SurfaceSpec) -> str:
     tasks = f"{spec.tasks} fresh tasks per point" if spec.fresh_tasks else f"{spec.tasks} tasks"
     directions = "orthogonal filter-normalised" if spec.orthogonal else "filter-normalised"
     return (
-        f"{learner} {spec.model.backbone.capitalize()} on {spec.data}, seed {spec.seed}, {spec.checkpoint} checkpoint"
-        f" · {spec.split} split, {tasks} ({spec.task.way}-way {spec.task.shot}-shot, {spec.task.query} queries"
-        f" per class), task seed {spec.task_seed}\n"
-        f"query set after {spec.steps} inner steps (lr {spec.learner.inner_lr:g}) from the perturbed initialisation,"
-        " mean over tasks\n"
-        f"all weights but biases and batch norm along {directions} random directions, seed {spec.direction_seed}"
+        f"{learner} {spec.model.backbone.capitalize()} on {spec.data}, seed {spec.seed}, {spec.checkpoint} checkpoint, "
+        f"after {spec.steps} inner steps (lr {spec.learner.inner_lr:g})\n"
+        f"{spec.split} split: mean over {tasks} of seed {spec.task_seed} "
+        f"({spec.task.way}-way {spec.task.shot}-shot, {spec.task.query} queries per class)\n"
+        f"perturbed before adapting: weights (not biases, batch norm), {directions} directions, seed {spec.direction_seed}"
     )
