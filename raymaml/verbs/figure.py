@@ -87,5 +87,6 @@ def title_of(spec: SurfaceSpec) -> str:
         f"after {spec.steps} inner steps (lr {spec.learner.inner_lr:g})\n"
         f"{spec.split} split: mean over {tasks} of seed {spec.task_seed} "
         f"({spec.task.way}-way {spec.task.shot}-shot, {spec.task.query} queries per class)\n"
-        f"perturbed before adapting: weights (not biases, batch norm), {directions} directions, seed {spec.direction_seed}"
+        "perturbed before adapting: weights (not biases, batch norm), "
+        f"{directions} directions, seed {spec.direction_seed}"
     )
