@@ -61,7 +61,8 @@ def run(args: list[str]) -> int:
         say(f"raymaml: {' '.join(str(error).split())}")
         return USER_ERROR
     except typer.TyperException as error:
-        say(f"raymaml: {_usage_line(error)}")
+        if text := _usage_line(error):  # a command without arguments has shown its help
+            say(f"raymaml: {text}")
         return int(getattr(error, "exit_code", USER_ERROR))
     if result == INTERRUPTED:
         say("raymaml: interrupted; what was computed is kept: run the same command again to continue")
@@ -71,4 +72,4 @@ def run(args: list[str]) -> int:
 def _usage_line(error: Exception) -> str:
     text = " ".join(str(getattr(error, "format_message", lambda: error)()).split())
     context = getattr(error, "ctx", None)
-    return f"{text} See: {context.command_path} --help" if context else text
+    return f"{text} See: {context.command_path} --help" if text and context else text

@@ -46,7 +46,7 @@ def whole_numbers(texts: Sequence[str], option: str) -> list[int]:
 def grid_size(text: str) -> tuple[int, int]:
     """`51` is 51 x 51; `51x31` is 51 alphas and 31 betas."""
     sides = text.lower().replace("×", "x").split("x")
-    if len(sides) > 2 or not all(side.isdigit() and int(side) > 0 for side in sides):
+    if len(sides) > 2 or not all(side.isascii() and side.isdigit() and int(side) > 0 for side in sides):
         raise SpecError(f"--grid needs N or NxM with whole numbers from 1 up, such as 51 or 51x31, got {text!r}")
     return int(sides[0]), int(sides[-1])
 

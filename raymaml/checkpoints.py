@@ -87,12 +87,14 @@ def load(directory: Path) -> Checkpoint:
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         if isinstance(error, SpecError | MissingError | MismatchError):
             raise
-        raise SpecError(f"{directory / INFO} is not a checkpoint of format {FORMAT}: {error!r}") from error
+        raise SpecError(
+            f"{directory / INFO} is not a checkpoint of format {FORMAT} ({error!r}): {files.ADVICE}"
+        ) from error
 
 
 def _read(directory: Path, info: dict[str, Any]) -> Checkpoint:
     if info["format"] != FORMAT:
-        raise SpecError(f"{directory / INFO} has format {info['format']}, this version reads {FORMAT}")
+        raise SpecError(f"{directory / INFO} has format {info['format']}, this version reads {FORMAT}; update raymaml")
     weights = directory / Path(info["weights"]).name  # a name, never a path out of the directory
     tensors = _read_tensors(weights, info["weights_sha256"])
     return Checkpoint(
@@ -110,12 +112,10 @@ def _read(directory: Path, info: dict[str, Any]) -> Checkpoint:
 
 def _read_tensors(weights: Path, expected: str) -> dict[str, Tensor]:
     if not weights.is_file():
-        raise MissingError(f"{weights} is not there: the checkpoint is incomplete; train again with another --out")
+        raise MissingError(f"{weights} is not there: the checkpoint is incomplete; {files.ADVICE}")
     if files.sha256(weights) != expected:
-        raise MismatchError(
-            f"{weights} is corrupt: its SHA-256 is not the one in {INFO}; restore it or train again with another --out"
-        )
+        raise MismatchError(f"{weights} is corrupt: its SHA-256 is not the one in {INFO}; {files.ADVICE}")
     try:
         return load_file(weights)
     except (SafetensorError, OSError) as error:
-        raise SpecError(f"{weights} is not a safetensors file: {error}") from error
+        raise SpecError(f"{weights} is not a safetensors file ({error}): {files.ADVICE}") from error

@@ -12,6 +12,8 @@ from typing import Any
 
 from raymaml.errors import MissingError, SpecError
 
+ADVICE = "restore the file, or start over with another --out"
+
 
 def replace(path: Path, write: Callable[[Path], object]) -> None:
     """Let `write` fill a temporary file beside `path`, then rename it over `path` in one step."""
@@ -45,7 +47,7 @@ def read_json(path: Path) -> Any:
     except FileNotFoundError:
         raise MissingError(f"{path} is not there") from None
     except (OSError, ValueError) as error:
-        raise SpecError(f"{path} cannot be read as JSON: {error}") from error
+        raise SpecError(f"{path} cannot be read as JSON ({error}): {ADVICE}") from error
 
 
 def sha256(path: Path) -> str:

@@ -142,7 +142,7 @@ def _check_format(path: Path, attributes: Mapping[str, Any]) -> None:
     if attributes.get("kind") != KIND:
         raise SpecError(f"{path} is not a surface that raymaml wrote")
     if attributes.get("format") != FORMAT:
-        raise SpecError(f"{path} has format {attributes.get('format')}, this version reads {FORMAT}")
+        raise SpecError(f"{path} has format {attributes.get('format')}, this version reads {FORMAT}; update raymaml")
 
 
 def _check_arrays(store: SurfaceStore) -> None:

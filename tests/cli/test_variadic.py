@@ -74,7 +74,6 @@ def test_a_list_without_a_value_is_refused(command, given):
     assert not given
 
 
-@pytest.mark.xfail(strict=True, reason="spread drops a list option that another option follows")
 @pytest.mark.parametrize("rest", ["--updates 3", "--", "--seeds 5"])
 def test_a_list_without_a_value_is_refused_before_another_option(command, given, rest):
     ran = command("train", "--seeds", *rest.split())
