@@ -24,6 +24,7 @@ def pin(threads: int) -> None:
     torch.set_num_threads(threads)
     torch.backends.cudnn.benchmark = False
     torch.backends.cudnn.deterministic = True
+    torch.backends.cudnn.allow_tf32 = False  # on by default: float32 would silently keep 10 bits of mantissa
     _keep_freed_memory()
 
 

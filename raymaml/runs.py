@@ -79,13 +79,19 @@ class SeedDir:
         values = files.read_json(self.result)
         return Score.from_dict(values.get("test") if isinstance(values, dict) else None)
 
+    def tidy(self, up_to: int) -> None:
+        """Make the folder ready to go on from update `up_to`: no half-written files, no later metrics."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        for leftover in self.path.glob(".*.partial"):
+            leftover.unlink(missing_ok=True)
+        self._keep_metrics(up_to)
+
     def append_metrics(self, row: dict[str, Any]) -> None:
         """Add one line; readers may follow the file while it grows."""
         with self.metrics.open("a", encoding="utf-8") as lines:
             lines.write(json.dumps(row) + "\n")
 
-    def keep_metrics(self, up_to: int) -> None:
-        """Drop lines of updates after `up_to`: they will be computed again."""
+    def _keep_metrics(self, up_to: int) -> None:
         if self.metrics.is_file():
             kept = [row for row in self.read_metrics() if row["step"] <= up_to]
             text = "".join(json.dumps(row) + "\n" for row in kept)
@@ -176,7 +182,9 @@ def find(name: str | None) -> RunDir:
 def _newest_finished() -> RunDir:
     results = list(home().glob("*/seed-*/result.json"))
     if not results:
-        raise MissingError(f"no finished run in {home()}; train one first: raymaml train --seeds 5 6 7")
+        raise MissingError(
+            f"no finished run in {home()}; train one first: raymaml train --seeds 5 6 7 (or name one with --run)"
+        )
     return RunDir(max(results, key=lambda p: p.stat().st_mtime).parent.parent)
 
 

@@ -88,8 +88,7 @@ class Trainer:
         if checkpoints.exists(self.directory.last):
             self._resume(checkpoints.load(self.directory.last))
         if self.group.rank == 0:
-            self.directory.path.mkdir(parents=True, exist_ok=True)
-            self.directory.keep_metrics(self.step)
+            self.directory.tidy(self.step)
 
     def _sampler(self, split: str, spec: TaskSpec, seed: int) -> TaskSampler:
         return TaskSampler(self.images, split, spec, seed=seed, dtype=self.dtype, device=self.device)

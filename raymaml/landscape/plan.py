@@ -51,6 +51,14 @@ class Plan:
         )
         return (Block(task, alpha, beta) for alpha in alphas for beta in betas for task in tasks)
 
+    def holds(self, block: Block) -> bool:
+        """Whether the block is one of `blocks()`."""
+        axes = zip((block.task, block.alpha, block.beta), self.block_shape, self.shape, strict=True)
+        return all(
+            start % step == 0 and 0 <= start < size and stop == min(start + step, size)
+            for (start, stop), step, size in axes
+        )
+
 
 def plan_of(tasks: int, alphas: int, betas: int) -> Plan:
     """Cut a grid into blocks of at most about BLOCK_EVALUATIONS cells along one row of the grid."""

@@ -58,7 +58,7 @@ class SurfaceStore:
     def _check(self, block: Block, *values: npt.NDArray[Any]) -> None:
         if any(v.shape != block.shape for v in values):
             raise ValueError(f"{block} needs values of shape {block.shape}, got {[v.shape for v in values]}")
-        if block not in set(self.plan.blocks()):
+        if not self.plan.holds(block):
             raise ValueError(f"{block} is not one chunk of {self.path}: writing parts of a chunk loses data")
 
     def missing(self) -> list[Block]:

@@ -55,7 +55,7 @@ class Pool:
         try:
             for _ in range(min(self.size, len(self.queue))):
                 self._start_actor()
-            while self.busy:
+            while self._working():
                 ready, _ = ray.wait(list(self.busy), timeout=0.5)
                 for ref in ready:
                     self._settle(ref)
@@ -64,6 +64,11 @@ class Pool:
                 ray.kill(actor)
         self.outcome.stopped = bool(self.queue)
         return self.outcome
+
+    def _working(self) -> bool:
+        """Whether to go on waiting; not for actors that only prepare, which may never find room to start."""
+        in_flight = any(block is not None for _, block in self.busy.values())
+        return in_flight or bool(self.busy and self.queue and not self.stopping())
 
     def _start_actor(self) -> None:
         actor = self.make()

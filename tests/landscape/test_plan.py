@@ -13,8 +13,23 @@ def test_blocks_cover_every_cell_once(shape, block):
     for b in Plan(shape, block).blocks():
         count[b.slices] += 1
         assert count[b.slices].shape == b.shape
+        assert Plan(shape, block).holds(b)
         assert all(start % step == 0 for (start, _), step in zip((b.task, b.alpha, b.beta), block, strict=True))
     assert (count == 1).all()
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        Block((0, 2), (0, 1), (1, 2)),
+        Block((0, 1), (0, 1), (0, 2)),
+        Block((2, 4), (0, 1), (0, 2)),
+        Block((4, 6), (0, 1), (0, 2)),
+    ],
+    ids=["shifted", "short", "beyond the edge", "outside"],
+)
+def test_other_boxes_are_not_held(block):
+    assert not Plan((3, 3, 4), (2, 1, 2)).holds(block)
 
 
 def test_all_tasks_of_a_part_of_the_grid_come_first():

@@ -40,8 +40,8 @@ class Recorder:
 
 @pytest.fixture
 def pool(cluster, tmp_path):
-    def make(size=2, stopping=lambda: False, on_block=lambda b: None, **how):
-        actor = ray.remote(num_cpus=0.1, max_restarts=0)(Recorder)
+    def make(size=2, stopping=lambda: False, on_block=lambda b: None, num_cpus=0.1, **how):
+        actor = ray.remote(num_cpus=num_cpus, max_restarts=0)(Recorder)
         return Pool(lambda: actor.remote(tmp_path / "log", **how), size, on_block, stopping)
 
     return make
@@ -73,6 +73,13 @@ def test_stopping_lets_blocks_in_flight_finish(pool, tmp_path):
     assert outcome.stopped
     assert outcome.finished == 3
     assert evaluated(tmp_path) == [0, 1, 2]
+
+
+@pytest.mark.timeout(60)
+def test_an_actor_that_finds_no_room_is_not_waited_for(pool, tmp_path):
+    outcome = pool(size=3, num_cpus=1).run(BLOCKS)  # the cluster has room for two
+    assert evaluated(tmp_path) == list(range(8))
+    assert outcome.finished == 8
 
 
 def test_a_users_error_in_preparing_comes_back_as_it_is(pool):
