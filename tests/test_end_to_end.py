@@ -26,7 +26,7 @@ TRAIN = [
     "5",
     "6",
     "--updates",
-    "60",
+    "100",
     "--query",
     "1",
     "--validate-every",

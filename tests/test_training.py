@@ -101,6 +101,16 @@ def test_the_first_update_is_adam_on_the_summed_reference_gradient(spec, images,
         assert not torch.equal(value, before[name]) or not total[name].any()
 
 
+def test_no_task_is_used_twice(spec, images, tmp_path, monkeypatch):
+    used = []
+    task = TaskSampler.task
+    monkeypatch.setattr(TaskSampler, "task", lambda s, i: (used.append((s.split, s.seed, i)), task(s, i))[1])
+    trainer = Trainer(spec, images, 5, SeedDir(tmp_path / "seed-5"), Solo(), torch.device("cpu"))
+    trainer.update()
+    trainer.update()
+    assert used == [("base", 5, i) for i in range(8)]
+
+
 def test_mean_instead_of_sum_divides_the_gradient(spec, images, tmp_path):
     flat = {}
     for reduce in ("sum", "mean"):

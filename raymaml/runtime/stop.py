@@ -1,4 +1,8 @@
-"""Ctrl-C once: finish what is in flight. Twice: stop at once."""
+"""Ctrl-C once: stop when it suits. Twice: stop at once.
+
+The first signal only sets a flag. Python's own KeyboardInterrupt is raised wherever the program happens to be,
+and Ray's callbacks swallow it at times: a Ctrl-C was seen to have no effect at all.
+"""
 
 from __future__ import annotations
 

@@ -106,7 +106,7 @@ def compute(
         _check_same_numbers(store, provenance)
         if not store.missing():
             return store
-    with session(address), graceful_stop(on_stop) as stopping:
+    with graceful_stop(on_stop) as stopping, session(address):
         size = _pool_size(actors, threads)
         store = stores.create_or_open(path, spec, provenance)
         missing = store.missing()

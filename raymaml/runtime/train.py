@@ -31,6 +31,7 @@ from raymaml import data, training
 from raymaml.errors import ClusterError, IncompleteError, MismatchError, RaymamlError
 from raymaml.runs import RunDir, check_seeds
 from raymaml.runtime.session import capacity, session
+from raymaml.runtime.stop import graceful_stop
 from raymaml.specs import Score, TrainSpec
 from raymaml.training import Report, Solo
 
@@ -168,18 +169,24 @@ def train_seeds(
     Raises:
         MismatchError: the folder holds another run.
         IncompleteError: a seed failed; the others are finished.
+        KeyboardInterrupt: stopped by Ctrl-C; the same call continues.
     """
     check_seeds(seeds)
     run.check(spec)
     unfinished = [seed for seed in seeds if not run.seed(seed).finished]
     if unfinished:
-        with session(address):
-            _run_all(spec, unfinished, run, workers_per_seed, on_progress)
+        with graceful_stop() as stopping, session(address):
+            _run_all(spec, unfinished, run, workers_per_seed, on_progress, stopping)
     return {seed: run.seed(seed).read_result() for seed in seeds}
 
 
 def _run_all(
-    spec: TrainSpec, seeds: list[int], run: RunDir, workers: int, on_progress: Callable[[SeedStates], None]
+    spec: TrainSpec,
+    seeds: list[int],
+    run: RunDir,
+    workers: int,
+    on_progress: Callable[[SeedStates], None],
+    stopping: Callable[[], bool],
 ) -> None:
     scaling, at_once = _share(len(seeds), workers, spec.threads)
     run.claim(spec)
@@ -194,6 +201,8 @@ def _run_all(
             if error := _error_of(ref):
                 errors[seed] = error
         on_progress(ray.get(board.read.remote()))
+        if stopping():
+            raise KeyboardInterrupt  # ends the seeds; each has its last checkpoint
     if errors:
         text = "; ".join(f"seed {seed}: {error}" for seed, error in sorted(errors.items()))
         raise IncompleteError(f"{text} (finished seeds are kept; run the same command again to continue)")

@@ -5,6 +5,8 @@ import pytest
 
 from raymaml.runs import RunDir
 
+pytestmark = pytest.mark.usefixtures("no_ray")  # a list that is parsed wrongly must not start a run
+
 spread = importlib.import_module("raymaml_cli.variadic").spread
 
 # What is typed after `train`, and the seeds that arrive.
