@@ -7,7 +7,8 @@ import pytest
 import reference
 import torch
 
-from raymaml import checkpoints, training
+from raymaml import checkpoints, models, training
+from raymaml.params import cast
 from raymaml.runs import SeedDir
 from raymaml.tasks import TaskSampler
 from raymaml.training import Solo, Trainer, in_task_order, score_of, train
@@ -159,6 +160,12 @@ def test_several_workers_give_the_weights_of_one(spec, images, tmp_path, whole, 
 def test_rows_come_back_in_task_order(size, count):
     found = in_threads(size, lambda group: in_task_order(group, count, lambda i: torch.tensor([i, 10.0 * i])))
     assert [f.tolist() for f in found] == [[[i, 10.0 * i] for i in range(count)]] * size
+
+
+def test_the_initial_weights_are_the_seeds(spec, images, tmp_path):
+    for seed in (5, 6):
+        trainer = Trainer(spec, images, seed, SeedDir(tmp_path / f"seed-{seed}"), Solo(), torch.device("cpu"))
+        assert_identical(trainer.params, cast(models.initial_params(trainer.model, seed), torch.float64))
 
 
 def test_another_seed_is_another_run(spec, images, tmp_path, whole):
