@@ -52,8 +52,9 @@ def test_differences_name_the_changed_values(spec):
     assert differences(spec, other) == "learner.inner_lr is 0.1, asked for 0.2; updates is 6, asked for 7"
 
 
-@pytest.mark.parametrize("count", [1, 3, 5, 7, 21, 49, 51, 101])
+@pytest.mark.parametrize("count", [1, 3, 5, 21, 51, 71, 101])
 def test_odd_symmetric_axes_hold_exactly_zero(count):
+    # Adding up rounded steps misses 0 by an ulp at 71 points.
     values = GridSpec(low=-0.7, high=0.7).coordinates(count)
     assert values[count // 2] == 0.0
     assert len(values) == count
