@@ -62,8 +62,10 @@ def test_without_a_finished_run_the_message_says_how_to_get_one(run):
         runs.find(None)
 
 
-def test_runs_are_found_by_name_and_by_path(run):
+def test_runs_are_found_by_name_and_by_path(run, monkeypatch):
     assert runs.find("first").path == run.path
+    monkeypatch.chdir(run.path.parent.parent)
+    assert runs.find("home/first").path == run.path
     assert runs.find(str(run.path)).path == run.path
     with pytest.raises(MissingError, match=r"no run 'third' here or in .* \(there: first\)"):
         runs.find("third")

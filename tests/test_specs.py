@@ -71,6 +71,8 @@ def test_axes_have_the_asked_ends():
         (GridSpec(50, 51), False),
         (GridSpec(3, 3, 0.0, 1.0), True),
         (GridSpec(3, 3, 0.5, 1.0), False),
+        (GridSpec(3, 4, -1.0, 2.0), False),
+        (GridSpec(4, 3, -1.0, 2.0), False),
     ],
 )
 def test_whether_the_centre_is_on_the_grid(grid, holds):

@@ -49,8 +49,9 @@ def test_orthogonal_directions_are_orthogonal_filter_by_filter(centre):
 
 
 def test_a_filter_of_one_number_has_no_orthogonal_direction():
-    first, second = filter_normalised({"w": torch.ones(4, 1)}, seed=0, orthogonal=True)
-    assert first["w"].abs().tolist() == [[1.0]] * 4
+    # Without care the rounding error of the projection would be blown up to the filter's norm.
+    first, second = filter_normalised({"w": torch.ones(64, 1)}, seed=0, orthogonal=True)
+    assert first["w"].abs().tolist() == [[1.0]] * 64
     assert not second["w"].any()
 
 
@@ -60,6 +61,11 @@ def test_a_direction_depends_on_seed_and_name_alone(centre):
     assert torch.equal(whole["head.weight"], head["head.weight"])
     other, _ = filter_normalised(centre, seed=4)
     assert not torch.equal(whole["head.weight"], other["head.weight"])
+
+
+def test_tensors_of_one_shape_have_their_own_draws():
+    first, _ = filter_normalised({"a": torch.ones(4, 9), "b": torch.ones(4, 9)}, seed=0)
+    assert not torch.equal(first["a"], first["b"])
 
 
 def test_directions_scale_with_their_filters(centre):

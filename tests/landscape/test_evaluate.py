@@ -71,6 +71,13 @@ def test_a_value_does_not_depend_on_its_block(surface_spec, weights, images, pre
     assert loss.dtype == precision
 
 
+def test_directions_have_the_norms_of_the_centre(surface_spec, weights, images):
+    evaluator = evaluator_of(surface_spec, weights, images)
+    for direction in evaluator.directions:
+        found, expected = (reference.filter_norms(d["head.weight"]) for d in (direction, weights))
+        assert found == pytest.approx(expected, rel=1e-6)
+
+
 def test_the_same_tasks_are_used_at_every_point(surface_spec, weights, images):
     evaluator = evaluator_of(surface_spec, weights, images)
     assert evaluator.task_at(1, 0, 0) is evaluator.task_at(1, 2, 1)
