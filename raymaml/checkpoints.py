@@ -6,7 +6,7 @@ checkpoint, whatever was killed when. Nothing is pickled: a checkpoint cannot ru
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,7 @@ class Checkpoint:
     params: Params
     val: Score | None = None
     best_accuracy: float | None = None  # of the run so far, on the validation tasks
+    since_validation: Sequence[Sequence[float]] = ()  # (update, 2): query loss and accuracy, for the next metrics row
     optimiser: Mapping[str, Tensor] = field(default_factory=dict)
     provenance: Mapping[str, Any] = field(default_factory=dict)
     weights_digest: str = ""  # SHA-256 of the weights file; set by `load`
@@ -69,6 +70,7 @@ def _info(checkpoint: Checkpoint, weights: Path) -> dict[str, Any]:
         "step": checkpoint.step,
         "val": checkpoint.val.to_dict() if checkpoint.val else None,
         "best_accuracy": checkpoint.best_accuracy,
+        "since_validation": [list(row) for row in checkpoint.since_validation],
         "provenance": dict(checkpoint.provenance),
     }
 
@@ -104,6 +106,7 @@ def _read(directory: Path, info: dict[str, Any]) -> Checkpoint:
         params={k.removeprefix(WEIGHTS): v for k, v in tensors.items() if k.startswith(WEIGHTS)},
         val=Score.from_dict(info["val"]) if info["val"] else None,
         best_accuracy=info["best_accuracy"],
+        since_validation=info["since_validation"],
         optimiser={k.removeprefix(OPTIMISER): v for k, v in tensors.items() if k.startswith(OPTIMISER)},
         provenance=info["provenance"],
         weights_digest=info["weights_sha256"],

@@ -8,7 +8,7 @@ up the same gradients in task order: the weights do not depend on how many worke
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -24,6 +24,7 @@ from raymaml.runs import SeedDir
 from raymaml.specs import Score, TaskSpec, TrainSpec
 from raymaml.tasks import Task, TaskSampler
 
+SAVE_EVERY = 25  # updates between checkpoints, at validations and between them: what a kill can cost
 VAL_TASK_SEED = TEST_TASK_SEED = 0  # the same tasks for every seed and run, so that scores compare in pairs
 Report = Callable[[dict[str, Any]], None]
 
@@ -84,6 +85,7 @@ class Trainer:
         self.base = self._sampler("base", self.spec.task, self.seed)
         self.val_tasks: list[Task] = []
         self.step, self.best_accuracy = 0, -1.0
+        self.rows: list[Sequence[float]] = []  # query loss and accuracy of the updates since the last validation
         self._set_params(models.initial_params(self.model, self.seed))
         if checkpoints.exists(self.directory.last):
             self._resume(checkpoints.load(self.directory.last))
@@ -103,9 +105,10 @@ class Trainer:
             state = {k: last.optimiser[f"{name}/{k}"] for k in ("step", "exp_avg", "exp_avg_sq")}
             self.optimiser.state[value] = {k: v if k == "step" else v.to(self.device) for k, v in state.items()}
         self.step, self.best_accuracy = last.step, float(last.best_accuracy or -1.0)
+        self.rows = list(last.since_validation)
 
-    def update(self) -> tuple[float, float]:
-        """One outer step; returns the mean query loss and accuracy of its tasks before the step."""
+    def update(self) -> None:
+        """One outer step; notes the mean query loss and accuracy of its tasks before the step."""
         values: dict[int, tuple[float, float]] = {}
 
         def gradient_row(j: int) -> Tensor:
@@ -118,8 +121,7 @@ class Trainer:
         scores = in_task_order(self.group, self.spec.meta_batch, lambda j: torch.tensor(values[j], dtype=torch.float64))
         self._apply_gradient(rows.sum(0) if self.spec.outer_reduce == "sum" else rows.mean(0))
         self.step += 1
-        loss, accuracy = scores.mean(0).tolist()
-        return loss, accuracy
+        self.rows.append(scores.mean(0).tolist())
 
     def _apply_gradient(self, flat: Tensor) -> None:
         sizes = [p.numel() for p in self.params.values()]
@@ -153,10 +155,10 @@ class Trainer:
 
         return score_of(in_task_order(self.group, count, row_of).numpy())
 
-    def save(self, val: Score) -> None:
-        """Write the last checkpoint and, where it is the best so far, that too."""
-        improved = val.accuracy > self.best_accuracy
-        self.best_accuracy = max(self.best_accuracy, val.accuracy)
+    def save(self, val: Score | None = None) -> None:
+        """Write the last checkpoint and, where `val` is the best score so far, that too."""
+        improved = val is not None and val.accuracy > self.best_accuracy
+        self.best_accuracy = max(self.best_accuracy, val.accuracy) if val else self.best_accuracy
         if self.group.rank != 0:
             return
         checkpoint = Checkpoint(
@@ -166,6 +168,7 @@ class Trainer:
             params=self.params,
             val=val,
             best_accuracy=self.best_accuracy,
+            since_validation=self.rows,
             optimiser=self._optimiser_state(),
             provenance=machine.provenance(),
         )
@@ -246,19 +249,22 @@ def train(
 
 
 def _train_to_validation(trainer: Trainer, tell: _Teller) -> Score:
-    spec, started, rows = trainer.spec, time.monotonic(), []
+    spec, started = trainer.spec, time.monotonic()
     until = min(spec.updates, (trainer.step // spec.validate_every + 1) * spec.validate_every)
     while trainer.step < until:
-        rows.append(trainer.update())
+        trainer.update()
         tell(step=trainer.step)
+        if trainer.step % SAVE_EVERY == 0 and trainer.step < until:
+            trainer.save()
     val = trainer.validate()
     if trainer.group.rank == 0:
-        trainer.directory.append_metrics(_metrics_row(trainer.step, rows, val, time.monotonic() - started))
+        trainer.directory.append_metrics(_metrics_row(trainer.step, trainer.rows, val, time.monotonic() - started))
+    trainer.rows = []
     trainer.save(val)
     return val
 
 
-def _metrics_row(step: int, rows: list[tuple[float, float]], val: Score, seconds: float) -> dict[str, Any]:
+def _metrics_row(step: int, rows: list[Sequence[float]], val: Score, seconds: float) -> dict[str, Any]:
     loss, accuracy = (float(v) for v in np.mean(rows, axis=0))
     return {
         "step": step,

@@ -14,7 +14,15 @@ from raymaml.specs import Score
 def saved(spec, tmp_path):
     params = {"b": torch.tensor([1.0, float("nan"), -0.0]), "a": torch.arange(6.0).reshape(2, 3)}
     checkpoint = Checkpoint(
-        spec, 5, 12, params, Score(0.5, 0.1, 1.2, 3), 0.6, {"a/step": torch.tensor(3.0)}, {"torch": "2"}
+        spec,
+        5,
+        12,
+        params,
+        Score(0.5, 0.1, 1.2, 3),
+        0.6,
+        since_validation=[[1.5, 0.25]],
+        optimiser={"a/step": torch.tensor(3.0)},
+        provenance={"torch": "2"},
     )
     checkpoints.save(tmp_path / "last", checkpoint)
     return tmp_path / "last", checkpoint
@@ -25,6 +33,7 @@ def test_what_is_saved_is_loaded_to_the_bit(saved):
     after = checkpoints.load(directory)
     assert (after.spec, after.seed, after.step, after.val) == (before.spec, before.seed, before.step, before.val)
     assert after.best_accuracy == before.best_accuracy
+    assert after.since_validation == before.since_validation
     assert after.provenance == before.provenance
     for name in before.params:
         assert torch.equal(after.params[name].view(torch.int32), before.params[name].view(torch.int32))

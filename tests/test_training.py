@@ -49,6 +49,21 @@ def test_a_crash_anywhere_resumes_to_identical_weights(spec, images, tmp_path, m
     assert [_without_time(r) for r in directory.read_metrics()] == [_without_time(r) for r in whole.read_metrics()]
 
 
+def test_checkpoints_between_validations_lose_nothing_either(spec, images, tmp_path, monkeypatch, whole):
+    directory = SeedDir(tmp_path / "seed-5")
+    monkeypatch.setattr(training, "SAVE_EVERY", 1)
+    with monkeypatch.context() as patched:
+        _crash(patched, "update 3")
+        with pytest.raises(CrashError):
+            train(spec, images, seed=5, directory=directory)
+    last = checkpoints.load(directory.last)
+    assert (last.step, len(last.since_validation), last.val) == (3, 1, None)
+    train(spec, images, seed=5, directory=directory)
+    assert_identical(weights(directory.last), weights(whole.last))
+    assert_identical(weights(directory.best), weights(whole.best))
+    assert [_without_time(r) for r in directory.read_metrics()] == [_without_time(r) for r in whole.read_metrics()]
+
+
 def _without_time(row):
     return {k: v for k, v in row.items() if k != "seconds"}
 
