@@ -102,7 +102,7 @@ def write(name: str, raw: RawSet, settings: dict[str, Any]) -> ImageSet:
     """
     where, temporary = folder(), folder() / f".{check_name(name)}-{uuid.uuid4().hex}.partial"
     old = _images_of(name)
-    record = {
+    record: dict[str, Any] = {
         "format": FORMAT,
         "settings": settings,
         "split_rule": raw.split_rule,
