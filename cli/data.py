@@ -1,4 +1,4 @@
-"""`raymaml data ...`: look at data sets."""
+"""`raymaml data ...`: prepare data sets and look at them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import typer
 
 from . import options
 
-app = typer.Typer(help="Look at data sets.", no_args_is_help=True)
+app = typer.Typer(help="Prepare data sets and look at them.", no_args_is_help=True)
 
 
 @app.command()
@@ -32,6 +32,41 @@ def show(
     options.say_paths(draw(name, split=split, seed=seed, index=task, task=TaskSpec(way, shot, query), out=out))
 
 
+@app.command()
+def prepare(
+    name: Annotated[str, typer.Argument(help="omniglot, or folder for your own CLASS/NAME.png.")],
+    root: Annotated[Path, typer.Option(help="Its folder or zip file.")],
+    size: Annotated[
+        int | None, typer.Option(min=1, help="Pixels. Default: 28 for omniglot, else 84.", show_default=False)
+    ] = None,
+    called: Annotated[str | None, typer.Option("--name", help="What to call your folder.", show_default=False)] = None,
+    split: Annotated[
+        Path | None, typer.Option(help="JSON of base, val and novel class names (folder).", show_default=False)
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of the split, where none is published or given.")] = 0,
+    grey: Annotated[bool, typer.Option(help="One channel instead of three (folder).")] = False,
+    replace: Annotated[bool, typer.Option(help="Make it again, also for other settings.")] = False,
+) -> None:
+    """Check a data set on disk and decode it once, so that `--data` finds it."""
+    from raymaml.data import catalogue
+
+    images = catalogue.prepare(name, root, name=called, size=size, seed=seed, grey=grey, split=split, replace=replace)
+    parts = ", ".join(f"{split} {len(classes)}" for split, classes in images.splits.items())
+    typer.echo(f"{images.name}: {len(images.images)} images, classes: {parts}; use it with --data {images.name}")
+
+
+@app.command("list")
+def list_sets() -> None:
+    """What each data set is, its licence, how to get it, and whether it is prepared here."""
+    from raymaml.data import catalogue, prepared
+
+    typer.echo("glyphs: embedded, rendered from the fonts of matplotlib")
+    for kind, entry in catalogue.KINDS.items():
+        typer.echo(f"{kind}: {entry.what}; licence: {entry.licence}; get it: {entry.source}")
+    for path in sorted(prepared.folder().glob("*.json")):
+        typer.echo(f"prepared here: {path.stem}")
+
+
 @app.callback()
 def data() -> None:
-    """Look at data sets."""
+    """Prepare data sets and look at them."""

@@ -16,6 +16,10 @@ class MissingError(RaymamlError, LookupError):
     """A run, data set, checkpoint or store that was named is not there."""
 
 
+class DataError(RaymamlError, ValueError):
+    """A data set on disk is incomplete, damaged or laid out in another way than its loader expects."""
+
+
 class MismatchError(RaymamlError):
     """Something on disk was made for another specification than the one asked for."""
 
