@@ -60,11 +60,13 @@ def list_sets() -> None:
     """What each data set is, its licence, how to get it, and whether it is prepared here."""
     from raymaml.data import catalogue, prepared
 
-    typer.echo("glyphs: embedded, rendered from the fonts of matplotlib")
+    here = {path.stem for path in prepared.folder().glob("*.json")}
+    typer.echo("glyphs: embedded, rendered from the fonts of matplotlib; ready")
     for kind, entry in catalogue.KINDS.items():
-        typer.echo(f"{kind}: {entry.what}; licence: {entry.licence}; get it: {entry.source}")
-    for path in sorted(prepared.folder().glob("*.json")):
-        typer.echo(f"prepared here: {path.stem}")
+        state = "" if kind == "folder" else "; prepared here" if kind in here else "; not prepared here"
+        typer.echo(f"{kind}: {entry.what}; licence: {entry.licence}; get it: {entry.source}{state}")
+    for name in sorted(here - set(catalogue.KINDS)):
+        typer.echo(f"{name}: your own pictures; prepared here")
 
 
 @app.callback()

@@ -48,6 +48,8 @@ def read_record(name: str) -> dict[str, Any] | None:
     record = files.read_json(path)
     if not isinstance(record, dict) or record.get("format") != FORMAT:
         raise DataError(f"{path} was written by another version of raymaml: prepare {name} again with --replace")
+    if not isinstance(record.get("digest"), str) or not isinstance(record.get("settings"), dict):
+        raise DataError(f"{path} is damaged: prepare {name} again with --replace")
     return record
 
 
@@ -113,6 +115,8 @@ def write(name: str, raw: RawSet, settings: dict[str, Any]) -> ImageSet:
     }
     try:
         where.mkdir(parents=True, exist_ok=True)
+        for leftover in where.glob(f".{name}-*.partial"):  # of a preparation that was killed
+            leftover.unlink(missing_ok=True)
         pixels = _decode(raw, temporary)
         record["digest"] = _image_set(name, record, pixels).digest
         record["images"] = f"{name}-{record['digest'][:16]}.npy"
