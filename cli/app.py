@@ -72,4 +72,4 @@ def run(args: list[str]) -> int:
 def _usage_line(error: Exception) -> str:
     text = " ".join(str(getattr(error, "format_message", lambda: error)()).split())
     context = getattr(error, "ctx", None)
-    return f"{text} See: {context.command_path} --help" if text and context else text
+    return f"{text.removesuffix('.')}. See: {context.command_path} --help" if text and context else text

@@ -25,6 +25,9 @@ Threads = Annotated[
 ]
 
 
+LARGEST_GRID = 10_000  # points per axis: more would fill the memory before anything is computed
+
+
 def numbers(texts: Sequence[str], option: str) -> list[float]:
     """Numbers from the values of a list option, which may themselves be lists with commas."""
     parts = [part for text in texts for part in text.split(",")]
@@ -46,8 +49,8 @@ def whole_numbers(texts: Sequence[str], option: str) -> list[int]:
 def grid_size(text: str) -> tuple[int, int]:
     """`51` is 51 x 51; `51x31` is 51 alphas and 31 betas."""
     sides = text.lower().replace("×", "x").split("x")
-    if len(sides) > 2 or not all(side.isascii() and side.isdigit() and int(side) > 0 for side in sides):
-        raise SpecError(f"--grid needs N or NxM with whole numbers from 1 up, such as 51 or 51x31, got {text!r}")
+    if len(sides) > 2 or not all(side.isascii() and side.isdigit() and 0 < int(side) <= LARGEST_GRID for side in sides):
+        raise SpecError(f"--grid needs N or NxM with whole numbers from 1 to {LARGEST_GRID}, such as 51, got {text!r}")
     return int(sides[0]), int(sides[-1])
 
 

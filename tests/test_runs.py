@@ -74,14 +74,17 @@ def test_runs_are_found_by_name_and_by_path(run, monkeypatch):
 def test_which_seed_is_taken(run):
     with pytest.raises(MissingError, match=r"no finished seed 5 \(finished: none\)"):
         runs.pick_seed(run, None)
+    finish(run, 10)
     finish(run, 7)
+    run.seed(5).path.mkdir()
     assert runs.pick_seed(run, None).seed == 7
     finish(run, 5)
     finish(run, 3)
     assert runs.pick_seed(run, None).seed == 5
     assert runs.pick_seed(run, 3).seed == 3
-    with pytest.raises(MissingError, match=r"no finished seed 9 \(finished: 3, 5, 7\)"):
+    with pytest.raises(MissingError, match=r"no finished seed 9 \(finished: 3, 5, 7, 10\)"):
         runs.pick_seed(run, 9)
+    assert [s.seed for s in run.seeds()] == [3, 5, 7, 10]
 
 
 @pytest.mark.parametrize("seeds", [[], [5, 5], [-1]])

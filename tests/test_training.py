@@ -10,6 +10,7 @@ import torch
 from raymaml import checkpoints, models, training
 from raymaml.params import cast
 from raymaml.runs import SeedDir
+from raymaml.specs import Score
 from raymaml.tasks import TaskSampler
 from raymaml.training import Solo, Trainer, in_task_order, score_of, train
 
@@ -34,7 +35,9 @@ class CrashError(Exception):
     """Stands for kill -9: nothing after it runs."""
 
 
-@pytest.mark.parametrize("crash_at", ["update 1", "update 3", "best 2", "last 2", "last 4", "metrics 4", "result"])
+@pytest.mark.parametrize(
+    "crash_at", ["update 1", "update 3", "best 2", "last 2", "last 4", "metrics 4", "test", "result"]
+)
 def test_a_crash_anywhere_resumes_to_identical_weights(spec, images, tmp_path, monkeypatch, whole, crash_at):
     directory = SeedDir(tmp_path / "seed-5")
     with monkeypatch.context() as patched:
@@ -73,6 +76,8 @@ def _crash(patched, when):
     if kind == "update":
         update = Trainer.update
         patched.setattr(Trainer, "update", lambda t: _raise() if t.step == int(step) else update(t))
+    elif kind == "test":
+        patched.setattr(Trainer, "test", lambda t, on_task: _raise())
     elif kind == "metrics":  # a line cut in the middle
         append = SeedDir.append_metrics
 
@@ -121,10 +126,10 @@ def test_no_task_is_used_twice(spec, images, tmp_path, monkeypatch):
     used = []
     task = TaskSampler.task
     monkeypatch.setattr(TaskSampler, "task", lambda s, i: (used.append((s.split, s.seed, i)), task(s, i))[1])
-    trainer = Trainer(spec, images, 5, SeedDir(tmp_path / "seed-5"), Solo(), torch.device("cpu"))
+    trainer = Trainer(spec, images, 6, SeedDir(tmp_path / "seed-6"), Solo(), torch.device("cpu"))
     trainer.update()
     trainer.update()
-    assert used == [("base", 5, i) for i in range(8)]
+    assert used == [("base", 6, i) for i in range(8)]
 
 
 def test_mean_instead_of_sum_divides_the_gradient(spec, images, tmp_path):
@@ -198,6 +203,49 @@ def test_training_learns(spec, images, tmp_path):
     assert last["val_loss"] < first["val_loss"]
 
 
+def mean_loss(spec, images, params, split, count, *, query, steps):
+    task = dataclasses.replace(spec.task, query=query)
+    sampler = TaskSampler(images, split, task, seed=0, dtype=torch.float64)
+    losses = [reference.query_loss(params, sampler.task(i), spec.learner.inner_lr, steps) for i in range(count)]
+    return pytest.approx(np.mean(losses), rel=1e-7)
+
+
+def test_validation_is_on_the_first_val_tasks_with_the_training_steps(spec, images, whole):
+    last = checkpoints.load(whole.last)
+    assert last.val.loss == mean_loss(spec, images, last.params, "val", 3, query=2, steps=5)
+
+
+def test_the_best_weights_are_kept_and_tested_on_novel_tasks(spec, images, tmp_path):
+    directory = SeedDir(tmp_path / "seed-5")
+    trainer = Trainer(spec, images, 5, directory, Solo(), torch.device("cpu"))
+    for accuracy in (0.5, 0.7, 0.7, 0.6):
+        trainer.update()
+        trainer.save(Score(accuracy, 0.1, 1.0, 3))
+    best = checkpoints.load(directory.best)
+    assert (best.step, checkpoints.load(directory.last).step) == (2, 4)
+    assert trainer.test(lambda i: None).loss == mean_loss(spec, images, best.params, "novel", 3, query=15, steps=10)
+
+
+def test_the_training_loss_is_the_mean_of_updates_and_tasks(spec, images, tmp_path):
+    trainer = Trainer(spec, images, 5, SeedDir(tmp_path / "seed-5"), Solo(), torch.device("cpu"))
+    sampler = TaskSampler(images, "base", spec.task, seed=5, dtype=torch.float64)
+    losses = []
+    for update in range(2):
+        before = {n: v.clone() for n, v in trainer.params.items()}
+        losses += [
+            reference.query_loss(before, sampler.task(4 * update + j), spec.learner.inner_lr, 5) for j in range(4)
+        ]
+        trainer.update()
+    row = training._metrics_row(2, trainer.rows, Score(0.5, 0.1, 1.0, 3), 1.0)
+    assert row["train_loss"] == pytest.approx(np.mean(losses), rel=1e-7)
+
+
+def test_threads_are_pinned(spec, images, tmp_path):
+    torch.set_num_threads(2)
+    train(dataclasses.replace(spec, updates=1), images, seed=5, directory=SeedDir(tmp_path / "seed-5"))
+    assert torch.get_num_threads() == 1
+
+
 def test_the_files_of_a_finished_seed(spec, whole):
     rows = whole.read_metrics()
     assert [row["step"] for row in rows] == [2, 4, 6]
@@ -227,6 +275,7 @@ def test_a_diverged_run_keeps_going_and_says_so(spec, images, tmp_path):
     score = train(wild, images, seed=5, directory=directory)
     assert score.loss is None
     assert directory.read_metrics()[-1]["val_loss"] is None
+    assert directory.read_metrics()[-1]["train_loss"] is None
     assert checkpoints.load(directory.last).step == 6
 
 

@@ -18,6 +18,7 @@ from raymaml.figures.views3d import surface_3d
 from raymaml.landscape.store import SurfaceStore, open_store
 from raymaml.specs import SurfaceSpec
 
+SMALLEST_SPACING = 1e-6  # of contour lines, in nats: below it they show rounding errors
 QUANTITIES = {"loss": "query loss", "accuracy": "query accuracy"}
 
 
@@ -71,8 +72,10 @@ def figure_surface(
 def _levels(levels: Sequence[float] | None, values: npt.NDArray[Any]) -> Sequence[float] | None:
     if levels is None or len(levels) != 1:
         return levels
-    if levels[0] <= 0:
-        raise SpecError(f"--levels needs a positive spacing or several levels, got {levels[0]:g}")
+    if levels[0] < SMALLEST_SPACING:
+        raise SpecError(
+            f"--levels needs a spacing of {SMALLEST_SPACING:g} or more, or several levels, got {levels[0]:g}"
+        )
     finite = values[np.isfinite(values)]
     return list(contour_levels(float(finite.min()), float(finite.max()), levels[0])) if finite.size else None
 

@@ -65,7 +65,8 @@ OPTIONS = [
     ("train --threads 0", r"--threads.*greater than or equal to 1"),
     ("train more", r"unexpected extra argument.*raymaml train --help"),
     ("train --nope 1", r"No such option: --nope.*raymaml train --help"),
-    ("surface --grid 0", r"--grid needs N or NxM with whole numbers from 1 .*such as 51 or 51x31, got '0'"),
+    ("surface --grid 0", r"--grid needs N or NxM with whole numbers from 1 to 10000, such as 51, got '0'"),
+    ("surface --grid 99999999999999999999", r"--grid needs N or NxM.*got '99999999999999999999'"),
     ("surface --grid 5x", r"--grid needs N or NxM.*got '5x'"),
     ("surface --grid 5x5x5", r"--grid needs N or NxM.*got '5x5x5'"),
     ("surface --grid abc", r"--grid needs N or NxM.*got 'abc'"),
@@ -273,8 +274,9 @@ def test_a_store_of_a_later_version_is_refused(refused, newer_store):
 @pytest.mark.parametrize(
     ("option", "value", "expected"),
     [
-        ("--levels", "0", r"--levels needs a positive spacing or several levels, got 0"),
-        ("--levels", "-0.2", r"--levels needs a positive spacing or several levels, got -0.2"),
+        ("--levels", "0", r"--levels needs a spacing of 1e-06 or more, or several levels, got 0"),
+        ("--levels", "1e-320", r"--levels needs a spacing of 1e-06 or more"),
+        ("--levels", "-0.2", r"--levels needs a spacing of 1e-06 or more, or several levels, got -0.2"),
         ("--levels", "x", r"--levels needs numbers, got 'x'"),
         ("--levels", "0.5,", r"--levels needs numbers"),
         ("--levels", "nan", r"levels need finite"),

@@ -37,7 +37,7 @@ def test_the_installed_script_does_the_same(script, store, here):
     assert len(list((here / "Y").iterdir())) == 4
 
 
-@pytest.mark.parametrize(("levels", "legend"), [("0.3", "≤ 0.91"), ("0.5,1,1.5", "≤ 0.5"), ("1.5, 1", "≤ 1")])
+@pytest.mark.parametrize(("levels", "legend"), [("0.3", "≤ 0.91"), ("0.5,1,1.5", "≤ 0.5"), ("1.5, 1", "≤ 1:")])
 def test_levels_reach_the_figure(command, store, here, monkeypatch, levels, legend):
     texts = []
 

@@ -7,9 +7,10 @@ import torch
 
 from raymaml import learners, models
 from raymaml.errors import MismatchError
+from raymaml.landscape.directions import filter_normalised
 from raymaml.landscape.evaluate import Evaluator, evaluator_of
 from raymaml.landscape.plan import Block, plan_of
-from raymaml.params import cast
+from raymaml.params import cast, digest
 from raymaml.specs import GridSpec
 from raymaml.tasks import TaskSampler
 
@@ -69,6 +70,15 @@ def test_a_value_does_not_depend_on_its_block(surface_spec, weights, images, pre
     assert np.array_equal(cells[0], loss)
     assert np.array_equal(cells[1], accuracy)
     assert loss.dtype == precision
+
+
+@pytest.mark.parametrize("change", [{"direction_seed": 1}, {"orthogonal": True}], ids=str)
+def test_directions_are_the_ones_asked_for(surface_spec, weights, images, change):
+    spec = dataclasses.replace(surface_spec, **change)
+    evaluator = evaluator_of(spec, weights, images)
+    expected = filter_normalised(evaluator.centre, seed=spec.direction_seed, orthogonal=spec.orthogonal)
+    assert evaluator.direction_digest == digest(*expected)
+    assert evaluator.direction_digest != evaluator_of(surface_spec, weights, images).direction_digest
 
 
 def test_directions_have_the_norms_of_the_centre(surface_spec, weights, images):

@@ -41,6 +41,7 @@ def test_the_meta_gradient_equals_the_one_by_hand(model, params, task, order, st
     found = learner(order, steps).task_gradient(model, params, task)
     assert_close(found.grads, reference.meta_gradient(params, task, 0.05, steps, order))
     assert found.loss == pytest.approx(reference.query_loss(params, task, 0.05, steps), rel=1e-9)
+    assert found.accuracy == learner().evaluate(model, params, task, steps)[1]
 
 
 def test_the_two_orders_differ(model, params, task):
