@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import uuid
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import platformdirs
+
+from raymaml import files
 
 Array = npt.NDArray[Any]
 Arrays = dict[str, Array]
@@ -73,13 +74,10 @@ def _read(path: Path, key: str) -> Arrays | None:
 
 def _write(path: Path, key: str, arrays: Arrays) -> None:
     """Put the file in place in one step: a reader sees the old file or the whole new one."""
-    # A name of its own for each writer, made by open() and not mkstemp: others may read a shared folder.
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
+
+    def write(temporary: Path) -> None:
+        with temporary.open("xb") as file:  # by handle: given a name, savez would append .npz to it
+            np.savez(file, allow_pickle=False, **arrays, **{_SUM: np.array(_checksum(key, arrays))})
+
     with contextlib.suppress(OSError):  # no right to write, no space left
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with temporary.open("xb") as file:
-                np.savez(file, allow_pickle=False, **arrays, **{_SUM: np.array(_checksum(key, arrays))})
-            os.replace(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        files.replace(path, write)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import uuid
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from matplotlib.figure import Figure
 
+from raymaml import files
 from raymaml.errors import SpecError
 from raymaml.figures.style import styled
 
@@ -30,17 +29,11 @@ def save(figure: Figure, stem: Path, formats: Sequence[str] = ("png", "pdf", "sv
     unknown = [name for name in formats if name not in _METADATA]
     if unknown:
         raise SpecError(f"a figure can be saved as png, pdf or svg, not {', '.join(unknown)}")
-    stem.parent.mkdir(parents=True, exist_ok=True)
     return [_save_one(figure, stem, name) for name in formats]
 
 
 @styled()
 def _save_one(figure: Figure, stem: Path, name: str) -> Path:
     target = stem.with_name(f"{stem.name}.{name}")  # not with_suffix: a stem may be called lr0.1
-    part = stem.with_name(f".{stem.name}.{uuid.uuid4().hex}.part")
-    try:
-        figure.savefig(part, format=name, dpi=200, metadata=_METADATA[name])
-        os.replace(part, target)
-    finally:
-        part.unlink(missing_ok=True)
+    files.replace(target, lambda path: figure.savefig(path, format=name, dpi=200, metadata=_METADATA[name]))
     return target
