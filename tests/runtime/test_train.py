@@ -8,6 +8,7 @@ import torch
 from raymaml import checkpoints, training
 from raymaml.errors import ClusterError, MismatchError, RaymamlError
 from raymaml.runs import RunDir
+from raymaml.runtime import train as runtime_train
 from raymaml.runtime.train import train_seeds
 
 pytestmark = pytest.mark.ray
@@ -70,6 +71,7 @@ def test_what_the_cluster_cannot_hold_is_refused(cluster, glyph_spec, tmp_path):
         train_seeds(glyph_spec, [5], RunDir(tmp_path / "run"), workers_per_seed=9)
 
 
-def test_another_run_in_the_folder_is_refused_before_anything_starts(glyph_spec, trained):
+def test_another_run_in_the_folder_is_refused_before_anything_starts(glyph_spec, trained, monkeypatch):
+    monkeypatch.setattr(runtime_train, "session", lambda address: pytest.fail("connected"))
     with pytest.raises(MismatchError, match="updates is 2, asked for 3"):
         train_seeds(dataclasses.replace(glyph_spec, updates=3), [5], trained)
