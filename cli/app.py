@@ -60,6 +60,11 @@ def run(args: list[str]) -> int:
     except RaymamlError as error:
         say(f"raymaml: {' '.join(str(error).split())}")
         return USER_ERROR
+    except OSError as error:
+        if error.filename is None:
+            raise
+        say(f"raymaml: {error.filename} cannot be used: {error.strerror}; name another place with --out")
+        return USER_ERROR
     except typer.TyperException as error:
         if text := _usage_line(error):  # a command without arguments has shown its help
             say(f"raymaml: {text}")

@@ -6,6 +6,7 @@ checkpoint, whatever was killed when. Nothing is pickled: a checkpoint cannot ru
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -70,7 +71,8 @@ def _info(checkpoint: Checkpoint, weights: Path) -> dict[str, Any]:
         "step": checkpoint.step,
         "val": checkpoint.val.to_dict() if checkpoint.val else None,
         "best_accuracy": checkpoint.best_accuracy,
-        "since_validation": [list(row) for row in checkpoint.since_validation],
+        # JSON has no NaN; a diverged update is null.
+        "since_validation": [[v if math.isfinite(v) else None for v in row] for row in checkpoint.since_validation],
         "provenance": dict(checkpoint.provenance),
     }
 
@@ -106,7 +108,7 @@ def _read(directory: Path, info: dict[str, Any]) -> Checkpoint:
         params={k.removeprefix(WEIGHTS): v for k, v in tensors.items() if k.startswith(WEIGHTS)},
         val=Score.from_dict(info["val"]) if info["val"] else None,
         best_accuracy=info["best_accuracy"],
-        since_validation=info["since_validation"],
+        since_validation=[[math.nan if v is None else v for v in row] for row in info["since_validation"]],
         optimiser={k.removeprefix(OPTIMISER): v for k, v in tensors.items() if k.startswith(OPTIMISER)},
         provenance=info["provenance"],
         weights_digest=info["weights_sha256"],

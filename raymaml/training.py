@@ -104,7 +104,7 @@ class Trainer:
         for name, value in self.params.items():
             state = {k: last.optimiser[f"{name}/{k}"] for k in ("step", "exp_avg", "exp_avg_sq")}
             self.optimiser.state[value] = {k: v if k == "step" else v.to(self.device) for k, v in state.items()}
-        self.step, self.best_accuracy = last.step, float(last.best_accuracy or -1.0)
+        self.step, self.best_accuracy = last.step, -1.0 if last.best_accuracy is None else float(last.best_accuracy)
         self.rows = list(last.since_validation)
 
     def update(self) -> None:
@@ -138,7 +138,7 @@ class Trainer:
 
     def test(self, on_task: Callable[[int], None]) -> Score:
         """Score the best checkpoint on tasks of the novel split; `on_task` hears the number of each."""
-        best = cast(models.ordered(self.model, checkpoints.load(self.directory.best).params), self.dtype, self.device)
+        best = self._best()
         task = replace(self.spec.task, query=self.spec.test_query)
         sampler = self._sampler("novel", task, TEST_TASK_SEED)
 
@@ -147,6 +147,16 @@ class Trainer:
             return sampler.task(i)
 
         return self._score(best, task_of, self.spec.test_tasks, self.spec.test_steps)
+
+    def _best(self) -> Params:
+        """The best weights, read by rank 0 alone: the others may come before it has written them."""
+        flat = torch.cat([value.detach().flatten() for value in self.params.values()])
+        if self.group.rank == 0:
+            best = models.ordered(self.model, checkpoints.load(self.directory.best).params)
+            flat = torch.cat([value.flatten() for value in best.values()]).to(flat)
+        sizes = [value.numel() for value in self.params.values()]
+        parts = torch.split(self.group.all_gather(flat)[0], sizes)
+        return {name: part.view_as(value) for (name, value), part in zip(self.params.items(), parts, strict=True)}
 
     def _score(self, params: Params, task_of: Callable[[int], Task], count: int, steps: int) -> Score:
         def row_of(i: int) -> Tensor:

@@ -1,6 +1,7 @@
 import dataclasses
 import json
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -174,6 +175,42 @@ def test_several_workers_give_the_weights_of_one(spec, images, tmp_path, whole, 
     scores = in_threads(size, lambda group: train(spec, images, seed=5, directory=directory, group=group))
     assert_identical(weights(directory.last), weights(whole.last))
     assert scores == [whole.read_result()] * size
+
+
+def test_no_worker_tests_weights_that_rank_0_has_not_written_yet(spec, images, tmp_path, monkeypatch, whole):
+    save = checkpoints.save
+
+    def slow(directory, checkpoint):
+        time.sleep(0.3)
+        save(directory, checkpoint)
+
+    monkeypatch.setattr(checkpoints, "save", slow)
+    directory = SeedDir(tmp_path / "seed-5")
+    scores = in_threads(2, lambda group: train(spec, images, seed=5, directory=directory, group=group))
+    assert scores == [whole.read_result()] * 2
+
+
+def test_a_best_accuracy_of_zero_is_remembered(spec, images, tmp_path):
+    directory = SeedDir(tmp_path / "seed-5")
+    for _ in range(2):
+        trainer = Trainer(spec, images, 5, directory, Solo(), torch.device("cpu"))
+        trainer.update()
+        trainer.save(Score(0.0, 0.0, None, 3))
+    assert checkpoints.load(directory.last).step == 2
+    assert checkpoints.load(directory.best).step == 1
+
+
+def test_a_diverged_run_is_saved_between_validations_too(spec, images, tmp_path, monkeypatch):
+    monkeypatch.setattr(training, "SAVE_EVERY", 1)
+    directory = SeedDir(tmp_path / "seed-5")
+    wild = dataclasses.replace(spec, outer_lr=1e200)
+    with monkeypatch.context() as patched:
+        _crash(patched, "update 5")
+        with pytest.raises(CrashError):
+            train(wild, images, seed=5, directory=directory)
+    assert np.isnan(checkpoints.load(directory.last).since_validation[0][0])
+    train(wild, images, seed=5, directory=directory)
+    assert directory.read_metrics()[-1]["train_loss"] is None
 
 
 @pytest.mark.parametrize(("size", "count"), [(1, 4), (2, 4), (2, 5), (3, 4), (5, 3)])

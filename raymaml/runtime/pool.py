@@ -78,15 +78,15 @@ class Pool:
         actor, block = self.busy.pop(ref)
         try:
             ray.get(ref)
-        except ray.exceptions.RayActorError as error:
-            self._count_failure(block, error)
-            self._replace(actor)
-            return
         except ray.exceptions.RayTaskError as error:
             if block is None:
                 ray.kill(actor)
                 raise _user_error(error) from error
             self._count_failure(block, error)
+        except ray.exceptions.RayError as error:  # the actor is lost: it died, its node did, or memory ran out
+            self._count_failure(block, error)
+            self._replace(actor)
+            return
         else:
             self._count_success(block)
         self._next_block(actor)

@@ -25,6 +25,7 @@ import ray.train
 import ray.train.torch
 import torch
 import torch.distributed
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from torch import Tensor
 
 from raymaml import data, training
@@ -92,6 +93,8 @@ def _train_on_worker(config: dict[str, Any]) -> str | None:
     try:
         _train_seed(job, device, group)
     except RaymamlError as error:
+        if group.rank != 0:
+            raise  # the others wait for this worker: only its failure ends them
         return str(error)
     return None
 
@@ -190,19 +193,28 @@ def _run_all(
 ) -> None:
     scaling, at_once = _share(len(seeds), workers, spec.threads)
     run.claim(spec)
-    board = Board.remote()  # type: ignore[attr-defined]
+    # On this node: another may be lost, and the work goes on without it.
+    here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=True)
+    board = Board.options(scheduling_strategy=here).remote()  # type: ignore[attr-defined]
     waiting, running, errors = list(seeds), dict[Any, int](), dict[int, str]()
-    while waiting or running:
-        while waiting and len(running) < at_once:
-            seed = waiting.pop(0)
-            running[_drive_seed.remote(SeedJob(spec, seed, run.path, board), scaling)] = seed
-        for ref in ray.wait(list(running), timeout=1)[0]:
-            seed = running.pop(ref)
-            if error := _error_of(ref):
-                errors[seed] = error
-        on_progress(ray.get(board.read.remote()))
-        if stopping():
-            raise KeyboardInterrupt  # ends the seeds; each has its last checkpoint
+    try:
+        while waiting or running:
+            while waiting and len(running) < at_once:
+                seed = waiting.pop(0)
+                running[
+                    _drive_seed.options(scheduling_strategy=here).remote(SeedJob(spec, seed, run.path, board), scaling)
+                ] = seed
+            for ref in ray.wait(list(running), timeout=1)[0]:
+                seed = running.pop(ref)
+                if error := _error_of(ref):
+                    errors[seed] = error
+            on_progress(ray.get(board.read.remote()))
+            if stopping():
+                raise KeyboardInterrupt  # ends the seeds; each has its last checkpoint
+    finally:  # nothing to end unless interrupted; a notebook's connection would let the seeds train on
+        for ref in running:
+            ray.cancel(ref, force=True)
+        ray.kill(board)
     if errors:
         text = "; ".join(f"seed {seed}: {error}" for seed, error in sorted(errors.items()))
         raise IncompleteError(f"{text} (finished seeds are kept; run the same command again to continue)")

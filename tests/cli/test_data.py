@@ -73,3 +73,11 @@ def test_a_damaged_record_is_refused(command, pictures, tmp_path, name):
     ran = command("data", "show", "birds", "--way", "2", "--query", "3")
     assert (ran.code, ran.out, len(ran.err.splitlines())) == (2, "", 1)
     assert "again with --replace" in ran.err
+
+
+def test_a_place_that_cannot_be_used_is_named(command, tmp_path):
+    (tmp_path / "file").touch()
+    ran = command("data", "show", "--out", tmp_path / "file" / "sheets")
+    assert (ran.code, ran.out, len(ran.err.splitlines())) == (2, "", 1)
+    assert "cannot be used" in ran.err
+    assert "--out" in ran.err
