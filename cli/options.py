@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import typer
 
@@ -25,25 +25,26 @@ Threads = Annotated[
 ]
 
 
+Number = TypeVar("Number", int, float)
 LARGEST_GRID = 10_000  # points per axis: more would fill the memory before anything is computed
 
 
 def numbers(texts: Sequence[str], option: str) -> list[float]:
     """Numbers from the values of a list option, which may themselves be lists with commas."""
-    parts = [part for text in texts for part in text.split(",")]
-    try:
-        return [float(part) for part in parts]
-    except ValueError:
-        raise SpecError(f"{option} needs numbers, got {' '.join(parts)!r}") from None
+    return _converted(texts, float, f"{option} needs numbers")
 
 
 def whole_numbers(texts: Sequence[str], option: str) -> list[int]:
     """Whole numbers from the values of a list option."""
+    return _converted(texts, int, f"{option} needs whole numbers such as 5 6 7")
+
+
+def _converted(texts: Sequence[str], convert: Callable[[str], Number], needs: str) -> list[Number]:
     parts = [part for text in texts for part in text.split(",")]
     try:
-        return [int(part) for part in parts]
+        return [convert(part) for part in parts]
     except ValueError:
-        raise SpecError(f"{option} needs whole numbers such as 5 6 7, got {' '.join(parts)!r}") from None
+        raise SpecError(f"{needs}, got {' '.join(parts)!r}") from None
 
 
 def grid_size(text: str) -> tuple[int, int]:

@@ -17,7 +17,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from raymaml import files
-from raymaml.errors import MismatchError, MissingError, SpecError
+from raymaml.errors import MismatchError, MissingError, RaymamlError, SpecError
 from raymaml.params import Params
 from raymaml.specs import Score, TrainSpec
 
@@ -88,9 +88,9 @@ def load(directory: Path) -> Checkpoint:
     info = files.read_json(directory / INFO)
     try:
         return _read(directory, info)
+    except RaymamlError:
+        raise
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        if isinstance(error, SpecError | MissingError | MismatchError):
-            raise
         raise SpecError(
             f"{directory / INFO} is not a checkpoint of format {FORMAT} ({error!r}): {files.ADVICE}"
         ) from error

@@ -8,6 +8,12 @@ class RaymamlError(Exception):
     """
 
 
+def last_line(error: Exception) -> str:
+    """The last line of another library's error, which is where Ray puts what went wrong."""
+    lines = [line for line in str(error).strip().splitlines() if line.strip()]
+    return lines[-1].strip() if lines else type(error).__name__
+
+
 class SpecError(RaymamlError, ValueError):
     """A specification, an option or a file of ours has a value that cannot be used."""
 

@@ -19,9 +19,15 @@ def add_scaled(centre: Mapping[str, Tensor], *terms: tuple[float, Mapping[str, T
     return total
 
 
-def dot(a: Mapping[str, Tensor], b: Mapping[str, Tensor]) -> Tensor:
-    """Inner product over all parameters, a 0-dimensional tensor."""
-    return torch.stack([(a[name] * b[name]).sum() for name in a]).sum()
+def to_vector(params: Mapping[str, Tensor]) -> Tensor:
+    """All values in one row, in the order of the dictionary."""
+    return torch.cat([value.detach().flatten() for value in params.values()])
+
+
+def from_vector(row: Tensor, like: Mapping[str, Tensor]) -> Params:
+    """The inverse of `to_vector`: the names, the order and the shapes of `like`, the values of `row`."""
+    parts = torch.split(row, [value.numel() for value in like.values()])
+    return {name: part.view_as(value) for (name, value), part in zip(like.items(), parts, strict=True)}
 
 
 def cast(params: Mapping[str, Tensor], dtype: torch.dtype, device: torch.device | str = "cpu") -> Params:

@@ -19,7 +19,7 @@ from torch import Tensor
 from raymaml import checkpoints, files, learners, machine, models
 from raymaml.checkpoints import Checkpoint
 from raymaml.data.imageset import ImageSet
-from raymaml.params import Params, cast
+from raymaml.params import Params, cast, from_vector, to_vector
 from raymaml.runs import SeedDir
 from raymaml.specs import Score, TaskSpec, TrainSpec
 from raymaml.tasks import Task, TaskSampler
@@ -115,7 +115,7 @@ class Trainer:
             task = self.base.task(self.step * self.spec.meta_batch + j)
             found = self.learner.task_gradient(self.model, self.params, task)
             values[j] = (found.loss, found.accuracy)
-            return torch.cat([g.flatten() for g in found.grads.values()])
+            return to_vector(found.grads)
 
         rows = in_task_order(self.group, self.spec.meta_batch, gradient_row)
         scores = in_task_order(self.group, self.spec.meta_batch, lambda j: torch.tensor(values[j], dtype=torch.float64))
@@ -124,9 +124,8 @@ class Trainer:
         self.rows.append(scores.mean(0).tolist())
 
     def _apply_gradient(self, flat: Tensor) -> None:
-        sizes = [p.numel() for p in self.params.values()]
-        for value, grad in zip(self.params.values(), torch.split(flat, sizes), strict=True):
-            value.grad = grad.view_as(value)
+        for name, grad in from_vector(flat, self.params).items():
+            self.params[name].grad = grad
         self.optimiser.step()
 
     def validate(self) -> Score:
@@ -150,13 +149,11 @@ class Trainer:
 
     def _best(self) -> Params:
         """The best weights, read by rank 0 alone: the others may come before it has written them."""
-        flat = torch.cat([value.detach().flatten() for value in self.params.values()])
+        flat = to_vector(self.params)
         if self.group.rank == 0:
             best = models.ordered(self.model, checkpoints.load(self.directory.best).params)
-            flat = torch.cat([value.flatten() for value in best.values()]).to(flat)
-        sizes = [value.numel() for value in self.params.values()]
-        parts = torch.split(self.group.all_gather(flat)[0], sizes)
-        return {name: part.view_as(value) for (name, value), part in zip(self.params.items(), parts, strict=True)}
+            flat = to_vector(best).to(flat)
+        return from_vector(self.group.all_gather(flat)[0], self.params)
 
     def _score(self, params: Params, task_of: Callable[[int], Task], count: int, steps: int) -> Score:
         def row_of(i: int) -> Tensor:
@@ -167,8 +164,9 @@ class Trainer:
 
     def save(self, val: Score | None = None) -> None:
         """Write the last checkpoint and, where `val` is the best score so far, that too."""
-        improved = val is not None and val.accuracy > self.best_accuracy
-        self.best_accuracy = max(self.best_accuracy, val.accuracy) if val else self.best_accuracy
+        improved = False
+        if val is not None and val.accuracy > self.best_accuracy:
+            improved, self.best_accuracy = True, val.accuracy
         if self.group.rank != 0:
             return
         checkpoint = Checkpoint(

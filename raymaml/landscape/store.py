@@ -131,9 +131,9 @@ def open_store(path: Path) -> SurfaceStore:
         plan = Plan(**{name: tuple(attributes["plan"][name]) for name in ("shape", "block_shape")})
         store = SurfaceStore(path, spec, plan, attributes["provenance"], group)
         _check_arrays(store)
+    except SpecError:
+        raise
     except (OSError, KeyError, TypeError, ValueError, AttributeError, AssertionError) as error:
-        if isinstance(error, SpecError):
-            raise
         raise SpecError(f"{path} is not a surface that raymaml wrote, or it is damaged: {error}") from error
     return store
 

@@ -16,7 +16,7 @@ import ray
 import ray.exceptions
 from ray.actor import ActorHandle
 
-from raymaml.errors import RaymamlError
+from raymaml.errors import RaymamlError, last_line
 from raymaml.landscape.plan import Block
 
 ATTEMPTS = 3  # of one block, and of starting an actor in a row, before giving up
@@ -101,11 +101,11 @@ class Pool:
         if block is None:
             self.failed_starts += 1
             if self.failed_starts >= ATTEMPTS * self.size:
-                raise RaymamlError(f"actors keep dying while they start: {_last_line(error)}") from error
+                raise RaymamlError(f"actors keep dying while they start: {last_line(error)}") from error
             return
         self.attempts[block] = self.attempts.get(block, 0) + 1
         if self.attempts[block] >= ATTEMPTS:
-            self.outcome.failed[block] = _last_line(error)
+            self.outcome.failed[block] = last_line(error)
         else:
             self.queue.appendleft(block)
 
@@ -124,9 +124,4 @@ class Pool:
 
 def _user_error(error: ray.exceptions.RayTaskError) -> Exception:
     """The error that the actor raised, without Ray's wrapping, if it is one of ours."""
-    return error.cause if isinstance(error.cause, RaymamlError) else RaymamlError(_last_line(error))
-
-
-def _last_line(error: Exception) -> str:
-    lines = [line for line in str(error).strip().splitlines() if line.strip()]
-    return lines[-1].strip() if lines else type(error).__name__
+    return error.cause if isinstance(error.cause, RaymamlError) else RaymamlError(last_line(error))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import platform
 import signal
 import socket
 import tempfile
@@ -93,6 +94,12 @@ def _probe(address: str) -> None:
         raise ClusterError(
             f"no Ray cluster answers at {address} ({error}); start one or use --address local"
         ) from error
+
+
+def check_shared(path: Path, *, seen: bool) -> None:
+    """Refuse to go on where this node does not see what the command has made at `path`."""
+    if not seen:
+        raise ClusterError(f"node {platform.node()} does not see {path}: --out must be a folder that all nodes share")
 
 
 def capacity() -> tuple[float, int]:

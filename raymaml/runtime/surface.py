@@ -18,7 +18,7 @@ from raymaml.landscape.evaluate import Evaluator, evaluator_of
 from raymaml.landscape.plan import Block
 from raymaml.landscape.store import SurfaceStore
 from raymaml.runtime.pool import Outcome, Pool
-from raymaml.runtime.session import capacity, session
+from raymaml.runtime.session import capacity, check_shared, session
 from raymaml.runtime.stop import graceful_stop
 from raymaml.specs import SurfaceSpec
 
@@ -37,21 +37,17 @@ class Progress:
 class BlockActor:
     """One model replica with the task images in memory; evaluates blocks and writes them."""
 
-    def __init__(self, store: Path, checkpoint: Path, threads: int, device: str) -> None:
-        self.store_path, self.checkpoint_path = store, checkpoint
-        self.threads, self.device = threads, device
+    def __init__(self, store: Path, checkpoint: Path, threads: int) -> None:
+        self.store_path, self.checkpoint_path, self.threads = store, checkpoint, threads
         self.store: SurfaceStore
         self.evaluator: Evaluator
 
     def prepare(self) -> None:
         """Load everything; a failure here is reported once and not retried."""
         machine.pin(self.threads)
-        if not self.store_path.exists():
-            raise ClusterError(
-                f"node {platform.node()} does not see {self.store_path}: --out must be a folder that all nodes share"
-            )
+        check_shared(self.store_path, seen=self.store_path.exists())
         self.store = stores.open_store(self.store_path)
-        self.evaluator = load_evaluator(self.store.spec, self.checkpoint_path, self.device)
+        self.evaluator = load_evaluator(self.store.spec, self.checkpoint_path, "auto")
         if self.evaluator.direction_digest != self.store.provenance["direction_digest"]:
             raise MismatchError(f"node {platform.node()} draws other directions than the one that made the store")
 
@@ -101,14 +97,14 @@ def compute(
         KeyboardInterrupt: stopped by Ctrl-C; everything finished is stored.
     """
     provenance = _provenance(load_evaluator(spec, checkpoint), checkpoint, threads)
-    if path.exists():
-        store = stores.create_or_open(path, spec, provenance)
+    store = stores.create_or_open(path, spec, provenance) if path.exists() else None
+    if store:
         _check_same_numbers(store, provenance)
         if not store.missing():
             return store
     with graceful_stop(on_stop) as stopping, session(address):
         size = _pool_size(actors, threads)
-        store = stores.create_or_open(path, spec, provenance)
+        store = store or stores.create_or_open(path, spec, provenance)  # after all that can be refused
         missing = store.missing()
         tracker = _Tracker(sum(1 for _ in store.plan.blocks()), missing, on_progress)
         _raise_unless_whole(path, Pool(_maker(path, checkpoint, threads), size, tracker, stopping).run(missing))
@@ -183,4 +179,4 @@ def _maker(path: Path, checkpoint: Path, threads: int) -> Callable[[], Any]:
         max_restarts=0,
         max_task_retries=0,
     )(BlockActor)
-    return lambda: actor.remote(path, checkpoint, threads, "auto")
+    return lambda: actor.remote(path, checkpoint, threads)

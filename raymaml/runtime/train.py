@@ -11,7 +11,6 @@ place and can be cut in half. Its folder holds nothing that is needed again and 
 from __future__ import annotations
 
 import math
-import platform
 import shutil
 import uuid
 from collections.abc import Callable
@@ -29,9 +28,9 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from torch import Tensor
 
 from raymaml import data, training
-from raymaml.errors import ClusterError, IncompleteError, MismatchError, RaymamlError
+from raymaml.errors import ClusterError, IncompleteError, MismatchError, RaymamlError, last_line
 from raymaml.runs import RunDir, check_seeds
-from raymaml.runtime.session import capacity, session
+from raymaml.runtime.session import capacity, check_shared, session
 from raymaml.runtime.stop import graceful_stop
 from raymaml.specs import Score, TrainSpec
 from raymaml.training import Report, Solo
@@ -100,10 +99,7 @@ def _train_on_worker(config: dict[str, Any]) -> str | None:
 
 
 def _train_seed(job: SeedJob, device: torch.device, group: training.Group) -> None:
-    if not RunDir(job.run).spec_file.is_file():
-        raise ClusterError(
-            f"node {platform.node()} does not see {job.run}: --out must be a folder that all nodes share"
-        )
+    check_shared(job.run, seen=RunDir(job.run).spec_file.is_file())
     images = data.load(job.spec.data)
     if images.digest != job.spec.data_digest:
         raise MismatchError(f"data set {job.spec.data} has other images on this node than where the run was started")
@@ -224,8 +220,7 @@ def _error_of(ref: Any) -> str | None:
     try:
         error: str | None = ray.get(ref)
     except (ray.exceptions.RayError, ray.train.TrainingFailedError) as failure:
-        lines = [line for line in str(failure).strip().splitlines() if line.strip()]
-        return lines[-1].strip() if lines else type(failure).__name__
+        return last_line(failure)
     return error
 
 
