@@ -13,7 +13,7 @@ import torch
 from raymaml.version import __version__
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # glibc malloc.h
-PACKAGES = ("ray", "torch", "numpy", "zarr", "scipy", "safetensors")
+PACKAGES = ("ray", "torch", "torchvision", "numpy", "zarr", "scipy", "safetensors")
 
 
 def pin(threads: int) -> None:

@@ -63,7 +63,19 @@ class Spec:
 def _read_value(value: Any, hint: Any) -> Any:
     if isinstance(hint, type) and issubclass(hint, Spec):
         return hint.from_dict(value)
+    if isinstance(hint, types.UnionType) and all(issubclass(kind, Spec) for kind in typing.get_args(hint)):
+        return _read_kind(value, typing.get_args(hint))
     return float(value) if hint is float and type(value) is int else value
+
+
+def _read_kind(value: Any, kinds: tuple[Any, ...]) -> Spec:
+    """Read the specification among `kinds` whose default `kind` the value names."""
+    named = value.get("kind") if isinstance(value, dict) else None
+    for kind in kinds:
+        if named == kind.kind:
+            found: Spec = kind.from_dict(value)
+            return found
+    raise SpecError(f"kind must be one of {', '.join(kind.kind for kind in kinds)}, got {named!r}")
 
 
 def _check_value(name: str, value: Any, hint: Any) -> None:
@@ -111,18 +123,62 @@ class ModelSpec(Spec):
     channels: int = 3  # of the input image
     image_size: int = 84  # pixels; 28 or 84 for Conv nets, 224 for ResNets
     outputs: int = 5  # of the head
+    norm: Literal["batch", "running"] = "batch"  # statistics: of the batch at hand (MAML); running ones (transfer)
     minimum: ClassVar[dict[str, float]] = {"channels": 1, "image_size": 1, "outputs": 2}
 
 
 @dataclass(frozen=True)
-class LearnerSpec(Spec):
-    """The inner loop: gradient descent on the support set (Finn et al. 2017, eq. 1)."""
+class MamlSpec(Spec):
+    """MAML: the inner loop is gradient descent on the support set (Finn et al. 2017, eq. 1)."""
 
     kind: Literal["maml"] = "maml"
     inner_lr: float = 0.01
     inner_steps: int = 5  # in training; tests and landscapes state their own number
     order: Literal[1, 2] = 1  # 1: first-order MAML (thesis eq. 5); 2: differentiates through the inner loop
-    minimum: ClassVar[dict[str, float]] = {"inner_lr": 0.0, "inner_steps": 0}
+    meta_batch: int = 4  # tasks per update
+    outer_reduce: Literal["sum", "mean"] = "sum"  # sum: the thesis's code; mean: its eq. 4
+    minimum: ClassVar[dict[str, float]] = {"inner_lr": 0.0, "inner_steps": 0, "meta_batch": 1}
+    norm: ClassVar[str] = "batch"  # of its models
+
+    @property
+    def validation_steps(self) -> int:
+        """Inner steps on a task of the val split."""
+        return self.inner_steps
+
+
+@dataclass(frozen=True)
+class TransferSpec(Spec):
+    """Transfer learning: classify all base classes, then fit a new head to each task (thesis section 2.3.1).
+
+    The head is fitted with SGD on mini-batches of the support set; a step of it counts as an inner step.
+    """
+
+    kind: Literal["transfer"] = "transfer"
+    batch: int = 128  # images per update
+    head_lr: float = 0.01
+    head_momentum: float = 0.9
+    head_dampening: float = 0.9
+    head_weight_decay: float = 0.001
+    head_batch: int = 4  # support images per head update
+    head_updates: int = 10  # in validation; tests state their own number. Thesis table 6; its code: 100 epochs
+    minimum: ClassVar[dict[str, float]] = {
+        "batch": 2,
+        "head_lr": 0.0,
+        "head_momentum": 0.0,
+        "head_dampening": 0.0,
+        "head_weight_decay": 0.0,
+        "head_batch": 1,
+        "head_updates": 0,
+    }
+    norm: ClassVar[str] = "running"
+
+    @property
+    def validation_steps(self) -> int:
+        """Head updates on a task of the val split."""
+        return self.head_updates
+
+
+LearnerSpec = MamlSpec | TransferSpec
 
 
 @dataclass(frozen=True)
@@ -135,11 +191,12 @@ class TrainSpec(Spec):
     model: ModelSpec
     learner: LearnerSpec
     updates: int
-    meta_batch: int = 4  # tasks per update
+    augment: bool = False  # training images only (recipe 4.4)
     outer_lr: float = 1e-3  # Adam's, other values at their defaults
-    outer_reduce: Literal["sum", "mean"] = "sum"  # sum: the thesis's code; mean: its eq. 4
     validate_every: int = 25  # updates
     val_tasks: int = 100
+    monitor_every: int = 0  # updates between looks at base and novel tasks, which select nothing; 0: never
+    monitor_tasks: int = 50  # of each
     test_tasks: int = 600  # of the novel split, with the best checkpoint
     test_query: int = 15
     test_steps: int = 10  # thesis table 5
@@ -147,15 +204,27 @@ class TrainSpec(Spec):
     threads: int = 1  # changes the last bits of every sum, hence part of the run
     minimum: ClassVar[dict[str, float]] = {
         "updates": 1,
-        "meta_batch": 1,
         "outer_lr": 0.0,
         "validate_every": 1,
         "val_tasks": 2,
+        "monitor_every": 0,
+        "monitor_tasks": 2,
         "test_tasks": 2,
         "test_query": 1,
         "test_steps": 0,
         "threads": 1,
     }
+
+    def __post_init__(self) -> None:
+        """Check also that the values fit each other."""
+        super().__post_init__()
+        if self.model.norm != self.learner.norm:
+            raise SpecError(f"{self.learner.kind} needs a model with {self.learner.norm} statistics in batch norm")
+        if self.monitor_every % self.validate_every:
+            raise SpecError(
+                f"monitor_every must be 0 or a multiple of validate_every ({self.validate_every}), "
+                f"got {self.monitor_every}"
+            )
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,8 @@
 """Train one seed of one run: a plain loop that knows nothing of Ray and resumes to the bit.
 
-Task number j of update u is task u * meta_batch + j of the base split, so the only generator state is the
-update count. Where several workers share a meta-batch, each takes every size-th task and all of them add
-up the same gradients in task order: the weights do not depend on how many workers there are.
+What an update descends is a function of (seed, update count), so the only generator state is the count. Where
+several workers share the tasks of an update, each takes every size-th and all of them add up the same
+gradients in task order: the weights do not depend on how many workers there are.
 """
 
 from __future__ import annotations
@@ -19,10 +19,11 @@ from torch import Tensor
 from raymaml import checkpoints, files, learners, machine, models
 from raymaml.checkpoints import Checkpoint
 from raymaml.data.imageset import ImageSet
+from raymaml.errors import SpecError
 from raymaml.params import Params, cast, from_vector, to_vector
 from raymaml.runs import SeedDir
 from raymaml.specs import Score, TaskSpec, TrainSpec
-from raymaml.tasks import Task, TaskSampler
+from raymaml.tasks import TaskSampler
 
 SAVE_EVERY = 25  # updates between checkpoints, at validations and between them: what a kill can cost
 VAL_TASK_SEED = TEST_TASK_SEED = 0  # the same tasks for every seed and run, so that scores compare in pairs
@@ -82,8 +83,8 @@ class Trainer:
         self.dtype = getattr(torch, self.spec.precision)
         self.model = models.build(self.spec.model)
         self.learner = learners.build(self.spec.learner)
-        self.base = self._sampler("base", self.spec.task, self.seed)
-        self.val_tasks: list[Task] = []
+        self.objective = learners.objective(self.spec, self.images, seed=self.seed, device=self.device)
+        self.val = self._sampler("val", self.spec.task, VAL_TASK_SEED, keep=True)
         self.step, self.best_accuracy = 0, -1.0
         self.rows: list[Sequence[float]] = []  # query loss and accuracy of the updates since the last validation
         self._set_params(models.initial_params(self.model, self.seed))
@@ -92,60 +93,64 @@ class Trainer:
         if self.group.rank == 0:
             self.directory.tidy(self.step)
 
-    def _sampler(self, split: str, spec: TaskSpec, seed: int) -> TaskSampler:
-        return TaskSampler(self.images, split, spec, seed=seed, dtype=self.dtype, device=self.device)
+    def _sampler(self, split: str, spec: TaskSpec, seed: int, *, keep: bool = False) -> TaskSampler:
+        return TaskSampler(self.images, split, spec, seed=seed, dtype=self.dtype, device=self.device, keep=keep)
 
     def _set_params(self, params: Params) -> None:
         self.params = cast(models.ordered(self.model, params), self.dtype, self.device)
-        self.optimiser = torch.optim.Adam(list(self.params.values()), lr=self.spec.outer_lr)
+        self.trained = {name: self.params[name] for name in models.trained_names(self.model)}
+        self.optimiser = torch.optim.Adam(list(self.trained.values()), lr=self.spec.outer_lr)
 
     def _resume(self, last: Checkpoint) -> None:
         self._set_params(last.params)
-        for name, value in self.params.items():
+        for name, value in self.trained.items():
             state = {k: last.optimiser[f"{name}/{k}"] for k in ("step", "exp_avg", "exp_avg_sq")}
             self.optimiser.state[value] = {k: v if k == "step" else v.to(self.device) for k, v in state.items()}
         self.step, self.best_accuracy = last.step, -1.0 if last.best_accuracy is None else float(last.best_accuracy)
         self.rows = list(last.since_validation)
 
     def update(self) -> None:
-        """One outer step; notes the mean query loss and accuracy of its tasks before the step."""
+        """One outer step; notes the loss and accuracy that its gradients were taken at."""
         values: dict[int, tuple[float, float]] = {}
 
         def gradient_row(j: int) -> Tensor:
-            task = self.base.task(self.step * self.spec.meta_batch + j)
-            found = self.learner.task_gradient(self.model, self.params, task)
+            found = self.objective.gradient(self.params, self.step, j)
             values[j] = (found.loss, found.accuracy)
             return to_vector(found.grads)
 
-        rows = in_task_order(self.group, self.spec.meta_batch, gradient_row)
-        scores = in_task_order(self.group, self.spec.meta_batch, lambda j: torch.tensor(values[j], dtype=torch.float64))
-        self._apply_gradient(rows.sum(0) if self.spec.outer_reduce == "sum" else rows.mean(0))
+        pieces = self.objective.pieces
+        rows = in_task_order(self.group, pieces, gradient_row)
+        scores = in_task_order(self.group, pieces, lambda j: torch.tensor(values[j], dtype=torch.float64))
+        self._apply_gradient(rows.mean(0) if self.objective.mean else rows.sum(0))
         self.step += 1
         self.rows.append(scores.mean(0).tolist())
 
     def _apply_gradient(self, flat: Tensor) -> None:
-        for name, grad in from_vector(flat, self.params).items():
+        for name, grad in from_vector(flat, self.trained).items():
             self.params[name].grad = grad
         self.optimiser.step()
 
     def validate(self) -> Score:
         """Score on the fixed tasks of the val split, with as many inner steps as in training."""
-        if not self.val_tasks:
-            sampler = self._sampler("val", self.spec.task, VAL_TASK_SEED)
-            self.val_tasks = [sampler.task(i) for i in range(self.spec.val_tasks)]
-        return self._score(self.params, self.val_tasks.__getitem__, self.spec.val_tasks, self.spec.learner.inner_steps)
+        return self._score(self.params, self.val, self.spec.val_tasks, self.spec.learner.validation_steps)
+
+    def monitor(self) -> dict[str, Score]:
+        """Score on base and novel tasks where the run looks at them now; they decide nothing (thesis figure 19)."""
+        if not self.spec.monitor_every or self.step % self.spec.monitor_every:
+            return {}
+        task = replace(self.spec.task, query=self.spec.test_query)
+        return {
+            split: self._score(
+                self.params, self._sampler(split, task, TEST_TASK_SEED), self.spec.monitor_tasks, self.spec.test_steps
+            )
+            for split in ("base", "novel")
+        }
 
     def test(self, on_task: Callable[[int], None]) -> Score:
         """Score the best checkpoint on tasks of the novel split; `on_task` hears the number of each."""
-        best = self._best()
         task = replace(self.spec.task, query=self.spec.test_query)
         sampler = self._sampler("novel", task, TEST_TASK_SEED)
-
-        def task_of(i: int) -> Task:
-            on_task(i)
-            return sampler.task(i)
-
-        return self._score(best, task_of, self.spec.test_tasks, self.spec.test_steps)
+        return self._score(self._best(), sampler, self.spec.test_tasks, self.spec.test_steps, on_task)
 
     def _best(self) -> Params:
         """The best weights, read by rank 0 alone: the others may come before it has written them."""
@@ -155,10 +160,19 @@ class Trainer:
             flat = to_vector(best).to(flat)
         return from_vector(self.group.all_gather(flat)[0], self.params)
 
-    def _score(self, params: Params, task_of: Callable[[int], Task], count: int, steps: int) -> Score:
+    def _score(
+        self,
+        params: Params,
+        sampler: TaskSampler,
+        count: int,
+        steps: int,
+        on_task: Callable[[int], None] = lambda i: None,
+    ) -> Score:
+        score = self.learner.scorer(self.model, params, sampler, steps)
+
         def row_of(i: int) -> Tensor:
-            loss, accuracy = self.learner.evaluate(self.model, params, task_of(i), steps)
-            return torch.tensor([loss, accuracy], dtype=torch.float64)
+            on_task(i)
+            return torch.tensor(score(i), dtype=torch.float64)
 
         return score_of(in_task_order(self.group, count, row_of).numpy())
 
@@ -186,7 +200,7 @@ class Trainer:
 
     def _optimiser_state(self) -> dict[str, Tensor]:
         state = self.optimiser.state
-        return {f"{name}/{k}": v for name, value in self.params.items() for k, v in state[value].items()}
+        return {f"{name}/{k}": v for name, value in self.trained.items() for k, v in state[value].items()}
 
 
 def check(spec: TrainSpec, images: ImageSet) -> None:
@@ -196,9 +210,18 @@ def check(spec: TrainSpec, images: ImageSet) -> None:
         SpecError: one of them does not fit.
     """
     models.build(spec.model)
+    _check_head(spec, images)
     test = replace(spec.task, query=spec.test_query)
     for split, task in (("base", spec.task), ("val", spec.task), ("novel", test)):
         TaskSampler(images, split, task, seed=0)
+
+
+def _check_head(spec: TrainSpec, images: ImageSet) -> None:
+    outputs, base = spec.model.outputs, len(images.splits["base"])
+    if spec.learner.kind == "maml" and outputs != spec.task.way:
+        raise SpecError(f"MAML's head has one output per class of a task, {spec.task.way}, got {outputs}")
+    if outputs < base and spec.learner.kind == "transfer":
+        raise SpecError(f"the head needs an output for each of the {base} base classes, got {outputs}")
 
 
 @dataclass
@@ -264,22 +287,19 @@ def _train_to_validation(trainer: Trainer, tell: _Teller) -> Score:
         tell(step=trainer.step)
         if trainer.step % SAVE_EVERY == 0 and trainer.step < until:
             trainer.save()
-    val = trainer.validate()
+    val, seen = trainer.validate(), trainer.monitor()
     if trainer.group.rank == 0:
-        trainer.directory.append_metrics(_metrics_row(trainer.step, trainer.rows, val, time.monotonic() - started))
+        seconds = time.monotonic() - started
+        trainer.directory.append_metrics(_metrics_row(trainer.step, trainer.rows, {"val": val, **seen}, seconds))
     trainer.rows = []
     trainer.save(val)
     return val
 
 
-def _metrics_row(step: int, rows: list[Sequence[float]], val: Score, seconds: float) -> dict[str, Any]:
+def _metrics_row(step: int, rows: list[Sequence[float]], scores: dict[str, Score], seconds: float) -> dict[str, Any]:
     loss, accuracy = (float(v) for v in np.mean(rows, axis=0))
-    return {
-        "step": step,
-        "train_loss": loss if np.isfinite(loss) else None,
-        "train_accuracy": accuracy,
-        "val_loss": val.loss,
-        "val_accuracy": val.accuracy,
-        "val_accuracy_ci95": val.accuracy_ci95,
-        "seconds": round(seconds, 3),
-    }
+    row = {"step": step, "train_loss": loss if np.isfinite(loss) else None, "train_accuracy": accuracy}
+    for split, score in scores.items():
+        row |= {f"{split}_loss": score.loss, f"{split}_accuracy": score.accuracy}
+        row[f"{split}_accuracy_ci95"] = score.accuracy_ci95
+    return row | {"seconds": round(seconds, 3)}

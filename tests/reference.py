@@ -68,3 +68,31 @@ def surface(params, directions, alphas, betas, tasks, lr, steps):
         ]
         for task in tasks
     ]
+
+
+def conv_features(params, x):
+    """The backbone in use after training: normalised by its running statistics, flattened, without the head."""
+    for i in range(sum(name.endswith("conv.weight") for name in params)):
+        block = {name.removeprefix(f"blocks.{i}."): v for name, v in params.items() if name.startswith(f"blocks.{i}.")}
+        x = F.conv2d(x, block["conv.weight"], block["conv.bias"], padding=1)
+        mean, variance = (block[f"norm.running_{s}"][:, None, None] for s in ("mean", "var"))
+        x = (x - mean) / torch.sqrt(variance + 1e-5)
+        x = (x * block["norm.weight"][:, None, None] + block["norm.bias"][:, None, None]).clamp(min=0)
+        if i < 4:
+            x = F.max_pool2d(x, 2)
+    return x.reshape(len(x), -1)
+
+
+def fit_head(x, y, weight, bias, batches, *, lr=0.01, momentum=0.9, dampening=0.9, decay=0.001):
+    """SGD on a linear head by formula: the gradient of cross-entropy is (softmax - one hot) x / n."""
+    speed = None
+    for rows in batches:
+        p = torch.softmax(x[rows] @ weight.T + bias, dim=1)
+        p[torch.arange(len(rows)), y[rows]] -= 1
+        grads = [p.T @ x[rows] / len(rows) + decay * weight, p.mean(0) + decay * bias]
+        if speed is None:
+            speed = grads  # the first step is not damped
+        else:
+            speed = [momentum * v + (1 - dampening) * g for v, g in zip(speed, grads, strict=True)]
+        weight, bias = weight - lr * speed[0], bias - lr * speed[1]
+    return weight, bias

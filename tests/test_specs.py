@@ -4,7 +4,7 @@ import json
 import pytest
 
 from raymaml.errors import SpecError
-from raymaml.specs import GridSpec, LearnerSpec, ModelSpec, Score, TaskSpec, TrainSpec, differences
+from raymaml.specs import GridSpec, MamlSpec, ModelSpec, Score, TaskSpec, TrainSpec, differences
 
 
 def test_json_round_trip(spec):
@@ -14,7 +14,7 @@ def test_json_round_trip(spec):
 
 
 def test_any_change_changes_the_digest(spec):
-    for change in ({"updates": 7}, {"learner": LearnerSpec(inner_lr=0.2)}, {"data_digest": "x"}, {"threads": 2}):
+    for change in ({"updates": 7}, {"learner": MamlSpec(inner_lr=0.2)}, {"data_digest": "x"}, {"threads": 2}):
         assert dataclasses.replace(spec, **change).digest != spec.digest
 
 
@@ -35,9 +35,9 @@ def test_unknown_and_missing_names_are_refused(spec):
         (lambda: TaskSpec(way=1), "way must be at least 2, got 1"),
         (lambda: TaskSpec(shot="1"), "shot must be of type int, got '1'"),
         (lambda: TaskSpec(shot=True), "shot must be of type int, got True"),
-        (lambda: LearnerSpec(inner_lr=float("nan")), "inner_lr must be a finite number, got nan"),
-        (lambda: LearnerSpec(inner_lr=-0.1), "inner_lr must be at least 0, got -0.1"),
-        (lambda: LearnerSpec(order=3), "order must be one of 1, 2, got 3"),
+        (lambda: MamlSpec(inner_lr=float("nan")), "inner_lr must be a finite number, got nan"),
+        (lambda: MamlSpec(inner_lr=-0.1), "inner_lr must be at least 0, got -0.1"),
+        (lambda: MamlSpec(order=3), "order must be one of 1, 2, got 3"),
         (lambda: ModelSpec(backbone="vgg"), "backbone must be one of conv4, conv6, resnet10, resnet18, got 'vgg'"),
         (lambda: GridSpec(5, 5, 1.0, 1.0), "range must go from low to high, got 1 to 1"),
     ],

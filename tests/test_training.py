@@ -136,7 +136,7 @@ def test_no_task_is_used_twice(spec, images, tmp_path, monkeypatch):
 def test_mean_instead_of_sum_divides_the_gradient(spec, images, tmp_path):
     flat = {}
     for reduce in ("sum", "mean"):
-        changed = dataclasses.replace(spec, outer_reduce=reduce)
+        changed = dataclasses.replace(spec, learner=dataclasses.replace(spec.learner, outer_reduce=reduce))
         trainer = Trainer(changed, images, 5, SeedDir(tmp_path / reduce / "seed-5"), Solo(), torch.device("cpu"))
         trainer.update()
         flat[reduce] = torch.cat([p.grad.flatten() for p in trainer.params.values()])
@@ -273,7 +273,7 @@ def test_the_training_loss_is_the_mean_of_updates_and_tasks(spec, images, tmp_pa
             reference.query_loss(before, sampler.task(4 * update + j), spec.learner.inner_lr, 5) for j in range(4)
         ]
         trainer.update()
-    row = training._metrics_row(2, trainer.rows, Score(0.5, 0.1, 1.0, 3), 1.0)
+    row = training._metrics_row(2, trainer.rows, {"val": Score(0.5, 0.1, 1.0, 3)}, 1.0)
     assert row["train_loss"] == pytest.approx(np.mean(losses), rel=1e-7)
 
 

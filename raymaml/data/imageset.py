@@ -36,6 +36,15 @@ class ImageSet:
         bounds = np.searchsorted(self.labels[order], np.arange(len(self.class_names) + 1))
         return tuple(order[a:b] for a, b in pairwise(bounds))
 
+    def original(self, row: int) -> npt.NDArray[np.uint8]:
+        """Image `row` at the best resolution there is: uint8 (channel, height, width)."""
+        image: npt.NDArray[np.uint8] = self.images[row]
+        return image
+
+    def count(self, split: str) -> int:
+        """Number of images in a split."""
+        return sum(len(self.rows_of_class[c]) for c in self.splits[split])
+
     @cached_property
     def digest(self) -> str:
         """SHA-256 (hex) of everything a task depends on: pixels, labels, splits and normalisation."""

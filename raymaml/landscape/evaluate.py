@@ -8,7 +8,7 @@ on the block that it was computed in.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -21,10 +21,10 @@ from raymaml.data.imageset import ImageSet
 from raymaml.errors import MismatchError
 from raymaml.landscape.directions import filter_normalised
 from raymaml.landscape.plan import Block
-from raymaml.learners import Learner
+from raymaml.learners import Learner, Scorer
 from raymaml.params import Params
 from raymaml.specs import SurfaceSpec
-from raymaml.tasks import Task, TaskSampler
+from raymaml.tasks import TaskSampler
 
 Values = npt.NDArray[np.floating[Any]]  # (task, alpha, beta)
 
@@ -39,9 +39,11 @@ class Evaluator:
     directions: tuple[Params, Params]
     alphas: list[float]
     betas: list[float]
-    task_at: Callable[[int, int, int], Task]  # (task, alpha, beta) indices -> task
+    sampler: TaskSampler
+    number: Callable[[int, int, int], int]  # (task, alpha, beta) indices -> number of the task
     steps: int
     dtype: str  # of the values
+    recent: dict[tuple[int, int], Scorer] = field(default_factory=dict, init=False, compare=False)  # of the last point
 
     @property
     def direction_digest(self) -> str:
@@ -56,15 +58,21 @@ class Evaluator:
         loss, accuracy = (np.empty(block.shape, self.dtype) for _ in range(2))
         for i in range(*block.alpha):
             for j in range(*block.beta):
-                point = params.add_scaled(
-                    self.centre, (self.alphas[i], self.directions[0]), (self.betas[j], self.directions[1])
-                )
+                score = self._scorer(i, j)
                 for t in range(*block.task):
                     cell = t - block.task[0], i - block.alpha[0], j - block.beta[0]
-                    loss[cell], accuracy[cell] = self.learner.evaluate(
-                        self.model, point, self.task_at(t, i, j), self.steps
-                    )
+                    loss[cell], accuracy[cell] = score(self.number(t, i, j))
         return loss, accuracy
+
+    def _scorer(self, i: int, j: int) -> Scorer:
+        """The task evaluations at one point, kept while blocks of that point follow each other."""
+        if (i, j) not in self.recent:
+            self.recent.clear()
+            point = params.add_scaled(
+                self.centre, (self.alphas[i], self.directions[0]), (self.betas[j], self.directions[1])
+            )
+            self.recent[i, j] = self.learner.scorer(self.model, point, self.sampler, self.steps)
+        return self.recent[i, j]
 
 
 def evaluator_of(spec: SurfaceSpec, weights: Params, images: ImageSet, device: torch.device | str = "cpu") -> Evaluator:
@@ -86,24 +94,19 @@ def evaluator_of(spec: SurfaceSpec, weights: Params, images: ImageSet, device: t
         directions=filter_normalised(centre, seed=spec.direction_seed, orthogonal=spec.orthogonal),
         alphas=spec.grid.coordinates(spec.grid.alphas),
         betas=spec.grid.coordinates(spec.grid.betas),
-        task_at=_task_source(spec, images, dtype, device),
+        sampler=TaskSampler(
+            images,
+            spec.split,
+            spec.task,
+            seed=spec.task_seed,
+            dtype=dtype,
+            device=device,
+            keep=not spec.fresh_tasks and spec.grid.alphas * spec.grid.betas > 1,
+        ),
+        # Fresh tasks are numbered by grid point, so that it does not matter which actor asks, or when.
+        number=(lambda t, i, j: (i * spec.grid.betas + j) * spec.tasks + t)
+        if spec.fresh_tasks
+        else (lambda t, i, j: t),
         steps=spec.steps,
         dtype=spec.precision,
     )
-
-
-def _task_source(
-    spec: SurfaceSpec, images: ImageSet, dtype: torch.dtype, device: torch.device | str
-) -> Callable[[int, int, int], Task]:
-    sampler = TaskSampler(images, spec.split, spec.task, seed=spec.task_seed, dtype=dtype, device=device)
-    if spec.fresh_tasks:
-        # Numbered by grid point, so that it does not matter which actor asks, or when.
-        return lambda t, i, j: sampler.task((i * spec.grid.betas + j) * spec.tasks + t)
-    kept: dict[int, Task] = {}
-
-    def same_task(t: int, i: int, j: int) -> Task:
-        if t not in kept:
-            kept[t] = sampler.task(t)
-        return kept[t]
-
-    return same_task

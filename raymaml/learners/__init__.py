@@ -1,12 +1,42 @@
-"""Learners: ways to adapt to a task. `build` makes the one that a specification names."""
+"""Learners: ways to adapt to a task, and what their outer loop descends."""
 
-from raymaml.learners.base import Learner, TaskGradient, score
-from raymaml.learners.maml import Maml
-from raymaml.specs import LearnerSpec
+import torch
 
-__all__ = ["Learner", "Maml", "TaskGradient", "build", "score"]
+from raymaml import models
+from raymaml.data.imageset import ImageSet
+from raymaml.learners.base import Gradient, Learner, Objective, Scorer, score
+from raymaml.learners.maml import Maml, MetaObjective
+from raymaml.learners.transfer import PretrainingObjective, Transfer
+from raymaml.pixels import PixelSource
+from raymaml.specs import LearnerSpec, MamlSpec, TrainSpec
+from raymaml.tasks import TaskSampler
+
+__all__ = [
+    "Gradient",
+    "Learner",
+    "Maml",
+    "Objective",
+    "Scorer",
+    "Transfer",
+    "build",
+    "objective",
+    "score",
+]
 
 
 def build(spec: LearnerSpec) -> Learner:
     """The learner of `spec`."""
-    return {"maml": Maml}[spec.kind](spec)
+    return Maml(spec) if isinstance(spec, MamlSpec) else Transfer(spec)
+
+
+def objective(spec: TrainSpec, images: ImageSet, *, seed: int, device: torch.device | str = "cpu") -> Objective:
+    """What training descends, over the base split.
+
+    Raises:
+        SpecError: the split cannot supply it.
+    """
+    model, dtype = models.build(spec.model), getattr(torch, spec.precision)
+    if isinstance(spec.learner, MamlSpec):
+        base = TaskSampler(images, "base", spec.task, seed=seed, dtype=dtype, device=device, augment=spec.augment)
+        return MetaObjective(Maml(spec.learner), model, base)
+    return PretrainingObjective(spec.learner, model, PixelSource(images, dtype, device, spec.augment), images, seed)

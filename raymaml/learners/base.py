@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -12,14 +12,16 @@ from torch.nn import functional as F
 
 from raymaml.models import apply
 from raymaml.params import Params
-from raymaml.tasks import Task
+from raymaml.tasks import Task, TaskSampler
+
+Scorer = Callable[[int], tuple[float, float]]  # number of a task -> query loss (nats), accuracy (0..1)
 
 
 @dataclass(frozen=True)
-class TaskGradient:
-    """One task's share of the outer gradient, with the query loss and accuracy it was taken at."""
+class Gradient:
+    """One share of the outer gradient, with the loss and accuracy it was taken at."""
 
-    grads: Params
+    grads: Params  # of the trained weights
     loss: float
     accuracy: float  # 0..1
 
@@ -35,17 +37,38 @@ class Learner(Protocol):
         """Query loss and accuracy (0..1) after `steps` inner steps from `params`: one task evaluation."""
         ...
 
-    def task_gradient(self, model: nn.Module, params: Mapping[str, Tensor], task: Task) -> TaskGradient:
-        """Gradient of the task's adapted query loss with respect to the initial weights."""
+    def scorer(self, model: nn.Module, params: Mapping[str, Tensor], sampler: TaskSampler, steps: int) -> Scorer:
+        """The task evaluations of one set of weights, by number; work that tasks share is done once."""
+        ...
+
+
+class Objective(Protocol):
+    """What an outer step descends: the sum or the mean of `pieces` gradients, in whatever order they come."""
+
+    @property
+    def pieces(self) -> int:
+        """Gradients of one update; workers share them."""
+        ...
+
+    @property
+    def mean(self) -> bool:
+        """Whether they are averaged rather than summed."""
+        ...
+
+    def gradient(self, params: Params, step: int, piece: int) -> Gradient:
+        """One piece of update number `step`; running statistics among `params` move in place."""
         ...
 
 
 @torch.no_grad()
 def score(model: nn.Module, params: Mapping[str, Tensor], images: Tensor, labels: Tensor) -> tuple[float, float]:
-    """Mean cross-entropy (nats) and accuracy (0..1) of one batch, normalised by its own statistics."""
-    logits = apply(model, params, images)
-    loss = F.cross_entropy(logits, labels)
-    return loss.item(), accuracy_of(logits, labels)
+    """Mean cross-entropy (nats) and accuracy (0..1) of one batch."""
+    return score_logits(apply(model, params, images), labels)
+
+
+def score_logits(logits: Tensor, labels: Tensor) -> tuple[float, float]:
+    """Mean cross-entropy (nats) and accuracy (0..1) of logits (batch, outputs)."""
+    return F.cross_entropy(logits, labels).item(), accuracy_of(logits, labels)
 
 
 def accuracy_of(logits: Tensor, labels: Tensor) -> float:

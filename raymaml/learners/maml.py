@@ -9,18 +9,18 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from raymaml.learners.base import TaskGradient, accuracy_of, score
+from raymaml.learners.base import Gradient, Scorer, accuracy_of, score
 from raymaml.models import apply
 from raymaml.params import Params
-from raymaml.specs import LearnerSpec
-from raymaml.tasks import Task
+from raymaml.specs import MamlSpec
+from raymaml.tasks import Task, TaskSampler
 
 
 @dataclass(frozen=True)
 class Maml:
     """Plain gradient descent on all weights, head and batch-norm affine included (recipe 2.1)."""
 
-    spec: LearnerSpec
+    spec: MamlSpec
 
     def adapt(self, model: nn.Module, params: Mapping[str, Tensor], task: Task, steps: int) -> Params:
         """The weights after `steps` full-batch steps on the support set, detached.
@@ -38,7 +38,11 @@ class Maml:
         """Mean cross-entropy (nats) and accuracy (0..1) of the query set after `steps` inner steps."""
         return score(model, self.adapt(model, params, task, steps), task.query_x, task.query_y)
 
-    def task_gradient(self, model: nn.Module, params: Mapping[str, Tensor], task: Task) -> TaskGradient:
+    def scorer(self, model: nn.Module, params: Mapping[str, Tensor], sampler: TaskSampler, steps: int) -> Scorer:
+        """Evaluates tasks of the sampler one by one: adaptation shares nothing between tasks."""
+        return lambda number: self.evaluate(model, params, sampler.task(number), steps)
+
+    def task_gradient(self, model: nn.Module, params: Mapping[str, Tensor], task: Task) -> Gradient:
         """Gradient of the query loss after `inner_steps` with respect to the initial weights.
 
         First order: the query gradient at the adapted weights (thesis eq. 5), since the inner gradients
@@ -53,9 +57,7 @@ class Maml:
         logits = apply(model, adapted, task.query_x)
         loss = F.cross_entropy(logits, task.query_y)
         grads = torch.autograd.grad(loss, list(start.values()))
-        return TaskGradient(
-            dict(zip(start, grads, strict=True)), loss.item(), accuracy_of(logits.detach(), task.query_y)
-        )
+        return Gradient(dict(zip(start, grads, strict=True)), loss.item(), accuracy_of(logits.detach(), task.query_y))
 
     def _adapt_with_graph(self, model: nn.Module, start: Params, task: Task) -> Params:
         fast = start
@@ -69,6 +71,29 @@ class Maml:
     ) -> tuple[Tensor, ...]:
         loss = F.cross_entropy(apply(model, params, task.support_x), task.support_y)
         return torch.autograd.grad(loss, list(params.values()), create_graph=create_graph)
+
+
+@dataclass(frozen=True)
+class MetaObjective:
+    """The adapted query losses of the base tasks step * meta_batch + 0, 1, ... (thesis eq. 4 and 5)."""
+
+    learner: Maml
+    model: nn.Module
+    base: TaskSampler
+
+    @property
+    def pieces(self) -> int:
+        """Tasks per update."""
+        return self.learner.spec.meta_batch
+
+    @property
+    def mean(self) -> bool:
+        """Whether the tasks' gradients are averaged rather than summed."""
+        return self.learner.spec.outer_reduce == "mean"
+
+    def gradient(self, params: Params, step: int, piece: int) -> Gradient:
+        """The gradient of one task."""
+        return self.learner.task_gradient(self.model, params, self.base.task(step * self.pieces + piece))
 
 
 def _leaves(params: Mapping[str, Tensor]) -> Params:

@@ -6,8 +6,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from raymaml.models.norm import BatchStatNorm2d
-
 WIDTH = 64
 POOLED_BLOCKS = 4  # Conv6 leaves its last two blocks un-pooled
 
@@ -20,10 +18,10 @@ def _as_channels_last(x: Tensor) -> Tensor:
 class ConvBlock(nn.Module):
     """3x3 convolution with bias, batch normalisation, ReLU and, in the first four blocks, 2x2 max-pooling."""
 
-    def __init__(self, channels: int, *, pool: bool) -> None:
+    def __init__(self, channels: int, norm: type[nn.Module], *, pool: bool) -> None:
         super().__init__()
         self.conv = nn.Conv2d(channels, WIDTH, 3, padding=1)
-        self.norm = BatchStatNorm2d(WIDTH)
+        self.norm = norm(WIDTH)
         self.pool = pool
 
     def forward(self, x: Tensor) -> Tensor:
@@ -36,15 +34,15 @@ class ConvBlock(nn.Module):
 class ConvNet(nn.Module):
     """A stack of `depth` blocks and a linear head on the flattened map (no global pooling)."""
 
-    def __init__(self, depth: int, channels: int, image_size: int, outputs: int) -> None:
+    def __init__(self, depth: int, channels: int, image_size: int, outputs: int, norm: type[nn.Module]) -> None:
         super().__init__()
         self.blocks = nn.Sequential(
-            *(ConvBlock(channels if i == 0 else WIDTH, pool=i < POOLED_BLOCKS) for i in range(depth))
+            *(ConvBlock(channels if i == 0 else WIDTH, norm, pool=i < POOLED_BLOCKS) for i in range(depth))
         )
         side = image_size // 2**POOLED_BLOCKS
         self.head = nn.Linear(WIDTH * side * side, outputs)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Logits (batch, outputs) of images (batch, channel, height, width)."""
-        logits: Tensor = self.head(self.blocks(x).flatten(1))
-        return logits
+    def forward(self, x: Tensor, *, features: bool = False) -> Tensor:
+        """Logits (batch, outputs) of images (batch, channel, height, width), or what the head is given."""
+        found: Tensor = self.blocks(x).flatten(1)
+        return found if features else self.head(found)

@@ -5,21 +5,19 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from raymaml.models.norm import BatchStatNorm2d
-
 WIDTHS = (64, 128, 256, 512)
 
 
 class BasicBlock(nn.Module):
     """Two 3x3 convolutions and a shortcut, which is a 1x1 convolution where the width changes."""
 
-    def __init__(self, channels: int, width: int, stride: int) -> None:
+    def __init__(self, channels: int, width: int, stride: int, norm: type[nn.Module]) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(channels, width, 3, stride=stride, padding=1, bias=False)
-        self.norm1 = BatchStatNorm2d(width)
+        self.norm1 = norm(width)
         self.conv2 = nn.Conv2d(width, width, 3, padding=1, bias=False)
-        self.norm2 = BatchStatNorm2d(width)
-        self.shortcut = nn.Identity() if channels == width else _projection(channels, width, stride)
+        self.norm2 = norm(width)
+        self.shortcut = nn.Identity() if channels == width else _projection(channels, width, stride, norm)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (batch, channel, h, w) to (batch, width, h / stride, w / stride)."""
@@ -27,32 +25,32 @@ class BasicBlock(nn.Module):
         return F.relu(self.norm2(self.conv2(y)) + self.shortcut(x))
 
 
-def _projection(channels: int, width: int, stride: int) -> nn.Module:
-    return nn.Sequential(nn.Conv2d(channels, width, 1, stride=stride, bias=False), BatchStatNorm2d(width))
+def _projection(channels: int, width: int, stride: int, norm: type[nn.Module]) -> nn.Module:
+    return nn.Sequential(nn.Conv2d(channels, width, 1, stride=stride, bias=False), norm(width))
 
 
 class ResNet(nn.Module):
     """Stem, four stages of `blocks_per_stage` basic blocks, 7x7 average pooling and a linear head."""
 
-    def __init__(self, blocks_per_stage: int, channels: int, outputs: int) -> None:
+    def __init__(self, blocks_per_stage: int, channels: int, outputs: int, norm: type[nn.Module]) -> None:
         super().__init__()
         self.stem = nn.Conv2d(channels, WIDTHS[0], 7, stride=2, padding=3, bias=False)
-        self.norm = BatchStatNorm2d(WIDTHS[0])
-        self.stages = nn.Sequential(*_blocks(blocks_per_stage))
+        self.norm = norm(WIDTHS[0])
+        self.stages = nn.Sequential(*_blocks(blocks_per_stage, norm))
         self.head = nn.Linear(WIDTHS[-1], outputs)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Logits (batch, outputs) of images (batch, channel, 224, 224)."""
+    def forward(self, x: Tensor, *, features: bool = False) -> Tensor:
+        """Logits (batch, outputs) of images (batch, channel, 224, 224), or what the head is given."""
         x = F.max_pool2d(F.relu(self.norm(self.stem(x))), 3, stride=2, padding=1)
-        logits: Tensor = self.head(F.avg_pool2d(self.stages(x), 7).flatten(1))
-        return logits
+        found: Tensor = F.avg_pool2d(self.stages(x), 7).flatten(1)
+        return found if features else self.head(found)
 
 
-def _blocks(per_stage: int) -> list[nn.Module]:
+def _blocks(per_stage: int, norm: type[nn.Module]) -> list[nn.Module]:
     blocks: list[nn.Module] = []
     channels = WIDTHS[0]
     for stage, width in enumerate(WIDTHS):
         for i in range(per_stage):
-            blocks.append(BasicBlock(channels, width, stride=2 if stage > 0 and i == 0 else 1))
+            blocks.append(BasicBlock(channels, width, stride=2 if stage > 0 and i == 0 else 1, norm=norm))
             channels = width
     return blocks

@@ -28,7 +28,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from torch import Tensor
 
 from raymaml import data, training
-from raymaml.errors import ClusterError, IncompleteError, MismatchError, RaymamlError, last_line
+from raymaml.errors import ClusterError, IncompleteError, MismatchError, RaymamlError, SpecError, last_line
 from raymaml.runs import RunDir, check_seeds
 from raymaml.runtime.session import capacity, check_shared, session
 from raymaml.runtime.stop import graceful_stop
@@ -167,11 +167,14 @@ def train_seeds(
 
     Raises:
         MismatchError: the folder holds another run.
+        SpecError: the workers cannot share an update of this learner.
         IncompleteError: a seed failed; the others are finished.
         KeyboardInterrupt: stopped by Ctrl-C; the same call continues.
     """
     check_seeds(seeds)
     run.check(spec)
+    if workers_per_seed > 1 and spec.learner.kind == "transfer":
+        raise SpecError("--workers-per-seed must be 1 for transfer learning: batch norm takes a batch as a whole")
     unfinished = [seed for seed in seeds if not run.seed(seed).finished]
     if unfinished:
         with graceful_stop() as stopping, session(address):

@@ -16,7 +16,7 @@ from raymaml.figures.levels import contour_levels
 from raymaml.figures.saving import save
 from raymaml.figures.views3d import surface_3d
 from raymaml.landscape.store import SurfaceStore, open_store
-from raymaml.specs import SurfaceSpec
+from raymaml.specs import SurfaceSpec, TransferSpec
 
 SMALLEST_SPACING = 1e-6  # of contour lines, in nats: below it they show rounding errors
 QUANTITIES = {"loss": "query loss", "accuracy": "query accuracy"}
@@ -82,14 +82,25 @@ def _levels(levels: Sequence[float] | None, values: npt.NDArray[Any]) -> Sequenc
 
 def title_of(spec: SurfaceSpec) -> str:
     """What the surface shows: data, model, seed, split, tasks, steps, and what was perturbed."""
-    learner = "MAML" if spec.learner.order == 1 else "second-order MAML"
     tasks = f"{spec.tasks} fresh tasks per point" if spec.fresh_tasks else f"{spec.tasks} tasks"
     directions = "orthogonal filter-normalised" if spec.orthogonal else "filter-normalised"
     return (
-        f"{learner} {spec.model.backbone.capitalize()} on {spec.data}, seed {spec.seed}, {spec.checkpoint} checkpoint, "
-        f"after {spec.steps} inner steps (lr {spec.learner.inner_lr:g})\n"
+        f"{_method(spec)} {spec.model.backbone.capitalize()} on {spec.data}, seed {spec.seed}, "
+        f"{spec.checkpoint} checkpoint, after {_adapted(spec)}\n"
         f"{spec.split} split: mean over {tasks} of seed {spec.task_seed} "
         f"({spec.task.way}-way {spec.task.shot}-shot, {spec.task.query} queries per class)\n"
         "perturbed before adapting: weights (not biases, batch norm), "
         f"{directions} directions, seed {spec.direction_seed}"
     )
+
+
+def _method(spec: SurfaceSpec) -> str:
+    if isinstance(spec.learner, TransferSpec):
+        return "transfer learning"
+    return "MAML" if spec.learner.order == 1 else "second-order MAML"
+
+
+def _adapted(spec: SurfaceSpec) -> str:
+    if isinstance(spec.learner, TransferSpec):
+        return f"{spec.steps} updates of a new head (lr {spec.learner.head_lr:g})"
+    return f"{spec.steps} inner steps (lr {spec.learner.inner_lr:g})"

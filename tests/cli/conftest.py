@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from raymaml.landscape.store import create_or_open
-from raymaml.specs import GridSpec, LearnerSpec, ModelSpec, SurfaceSpec, TaskSpec
+from raymaml.specs import GridSpec, MamlSpec, ModelSpec, SurfaceSpec, TaskSpec
 
 SCRIPT = Path(sys.executable).with_name("raymaml")
 
@@ -115,7 +115,7 @@ def store(tmp_path) -> Path:
         data="glyphs",
         data_digest="2" * 64,
         model=ModelSpec(channels=1, image_size=28),
-        learner=LearnerSpec(inner_lr=0.1),
+        learner=MamlSpec(inner_lr=0.1),
         split="novel",
         task=TaskSpec(),
         tasks=3,

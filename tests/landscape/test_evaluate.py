@@ -90,7 +90,8 @@ def test_directions_have_the_norms_of_the_centre(surface_spec, weights, images):
 
 def test_the_same_tasks_are_used_at_every_point(surface_spec, weights, images):
     evaluator = evaluator_of(surface_spec, weights, images)
-    assert evaluator.task_at(1, 0, 0) is evaluator.task_at(1, 2, 1)
+    assert evaluator.number(1, 0, 0) == evaluator.number(1, 2, 1) == 1
+    assert evaluator.sampler.task(1) is evaluator.sampler.task(1)  # kept, not made again at each point
 
 
 def test_fresh_tasks_differ_at_every_point_and_are_numbered_by_it(surface_spec, weights, images):
@@ -99,7 +100,7 @@ def test_fresh_tasks_differ_at_every_point_and_are_numbered_by_it(surface_spec, 
     numbers = [(i * 2 + j) * 3 + t for i in range(3) for j in range(2) for t in range(3)]
     assert sorted(numbers) == list(range(18))
     expected = tasks_of(spec, images, numbers)
-    found = [evaluator.task_at(t, i, j) for i in range(3) for j in range(2) for t in range(3)]
+    found = [evaluator.sampler.task(evaluator.number(t, i, j)) for i in range(3) for j in range(2) for t in range(3)]
     assert all(torch.equal(a.query_x, b.query_x) for a, b in zip(found, expected, strict=True))
 
 
@@ -150,6 +151,9 @@ class Quadratic:
             w = w - self.lr * self.curvature * w
         return (w * self.curvature * w).sum().item() / 2, 0.0
 
+    def scorer(self, model, params, sampler, steps):
+        return lambda number: self.evaluate(model, params, number, steps)
+
 
 @pytest.mark.parametrize("steps", [0, 3])
 def test_a_quadratic_gives_its_closed_form(steps):
@@ -163,7 +167,8 @@ def test_a_quadratic_gives_its_closed_form(steps):
         (d1, d2),
         [-1.0, 0.0, 2.0],
         [0.5, 1.5],
-        lambda t, i, j: None,
+        None,
+        lambda t, i, j: t,
         steps,
         "float64",
     )

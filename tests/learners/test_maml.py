@@ -4,7 +4,7 @@ import torch
 
 from raymaml import learners, models
 from raymaml.params import cast
-from raymaml.specs import LearnerSpec, ModelSpec, TaskSpec
+from raymaml.specs import MamlSpec, ModelSpec, TaskSpec
 from raymaml.tasks import TaskSampler
 
 
@@ -24,7 +24,7 @@ def task(images):
 
 
 def learner(order=1, steps=5, lr=0.05):
-    return learners.build(LearnerSpec(inner_lr=lr, inner_steps=steps, order=order))
+    return learners.build(MamlSpec(inner_lr=lr, inner_steps=steps, order=order))
 
 
 def assert_close(found, expected):
