@@ -10,7 +10,7 @@ import typer
 from raymaml.errors import RaymamlError
 from raymaml.version import __version__
 
-from . import data, demo, figure, surface, train
+from . import data, demo, evaluate, figure, surface, train
 from .options import say
 from .variadic import VariadicCommand
 
@@ -23,6 +23,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command(cls=VariadicCommand)(train.train)
+app.command(cls=VariadicCommand)(evaluate.evaluate)
 app.command(cls=VariadicCommand)(surface.surface)
 app.command()(demo.demo)
 app.add_typer(figure.app, name="figure")

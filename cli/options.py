@@ -26,6 +26,7 @@ Threads = Annotated[
 
 
 Number = TypeVar("Number", int, float)
+Choice = TypeVar("Choice", bound=str)
 LARGEST_GRID = 10_000  # points per axis: more would fill the memory before anything is computed
 
 
@@ -37,6 +38,14 @@ def numbers(texts: Sequence[str], option: str) -> list[float]:
 def whole_numbers(texts: Sequence[str], option: str) -> list[int]:
     """Whole numbers from the values of a list option."""
     return _converted(texts, int, f"{option} needs whole numbers such as 5 6 7")
+
+
+def choices(texts: Sequence[str], option: str, known: tuple[Choice, ...]) -> list[Choice]:
+    """Values of a list option, each one of `known` and none twice."""
+    parts = [part for text in texts for part in text.split(",")]
+    if not set(parts) <= set(known) or len(parts) != len(set(parts)):
+        raise SpecError(f"{option} needs some of {', '.join(known)}, each once, got {' '.join(parts)!r}")
+    return [name for name in known if name in parts]
 
 
 def _converted(texts: Sequence[str], convert: Callable[[str], Number], needs: str) -> list[Number]:

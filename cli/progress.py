@@ -86,14 +86,14 @@ def training(shown: Display) -> Callable[[SeedStates], None]:
     return lambda states: shown.show({f"seed {s}": row(s, states[s]) for s in sorted(states)})
 
 
-def surface(shown: Display) -> Callable[[Progress], None]:
-    """A callback for `surface(on_progress=...)`: one row."""
+def surface(shown: Display, name: str = "surface") -> Callable[[Progress], None]:
+    """A callback for `surface(on_progress=...)` and `evaluate(on_progress=...)`: one row."""
 
     def show(progress: Progress) -> None:
         rate = progress.evaluations / progress.seconds if progress.seconds else 0.0
         left = eta(progress.evaluations, progress.evaluations_left, progress.seconds)
         text = f"{progress.blocks}/{progress.blocks_total} blocks, {rate:.1f} evaluations/s, ETA {left}"
         share = progress.blocks / progress.blocks_total
-        shown.show({"surface": (share, text)}, last=progress.evaluations_left == 0)
+        shown.show({name: (share, text)}, last=progress.evaluations_left == 0)
 
     return show

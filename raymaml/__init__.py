@@ -3,7 +3,7 @@
 The names below load what they need when they are first used: `import raymaml` alone imports neither torch
 nor ray nor matplotlib.
 
-    train, surface, figure_surface, show, demo      the commands, as functions
+    train, evaluate, surface, figure_surface, show, demo      the commands, as functions
     load_data, load_run, load_checkpoint            what is on disk
     TaskSampler, surface_spec, evaluator_of         tasks, and the evaluation of a block, without Ray
     open_surface                                    a Zarr store of a surface
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from raymaml.specs import GridSpec, TaskSpec
     from raymaml.tasks import TaskSampler
     from raymaml.verbs.demo import demo
+    from raymaml.verbs.evaluate import evaluate
     from raymaml.verbs.figure import figure_surface
     from raymaml.verbs.show import show
     from raymaml.verbs.surface import surface
@@ -39,6 +40,7 @@ _WHERE = {
     "TaskSampler": "raymaml.tasks:TaskSampler",
     "TaskSpec": "raymaml.specs:TaskSpec",
     "demo": "raymaml.verbs.demo:demo",
+    "evaluate": "raymaml.verbs.evaluate:evaluate",
     "evaluator_of": "raymaml.landscape.evaluate:evaluator_of",
     "figure_surface": "raymaml.verbs.figure:figure_surface",
     "load_checkpoint": "raymaml.checkpoints:load",
@@ -59,6 +61,7 @@ __all__ = [
     "TaskSpec",
     "__version__",
     "demo",
+    "evaluate",
     "evaluator_of",
     "figure_surface",
     "load_checkpoint",

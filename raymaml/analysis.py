@@ -1,4 +1,4 @@
-"""Numbers read off finished surfaces: means over tasks and sub-level shares."""
+"""Numbers read off per-task values: scores, means over tasks and sub-level shares."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from raymaml.errors import SpecError
+from raymaml.specs import Score
 
 Floats = npt.NDArray[np.floating[Any]]
 Float64s = npt.NDArray[np.float64]
@@ -68,3 +69,13 @@ def sublevel_share(surface: Floats, threshold: float, *, done: Bools | None = No
     # float(): a np.float64 threshold would make float32(0.81) <= 0.81 false.
     below = np.isfinite(surface) & (surface <= float(threshold))
     return float(np.count_nonzero(below & done) / np.count_nonzero(done))
+
+
+def score_of(rows: Float64s) -> Score:
+    """Summarise per-task rows (task, 2) of query loss (nats) and accuracy (0..1).
+
+    The interval is that of the mean over tasks, 1.96 s / sqrt(n) with ddof 1, for these weights.
+    """
+    loss, accuracy = float(rows[:, 0].mean()), rows[:, 1]
+    half_width = 1.96 * float(accuracy.std(ddof=1)) / len(rows) ** 0.5
+    return Score(float(accuracy.mean()), half_width, loss if np.isfinite(loss) else None, len(rows))

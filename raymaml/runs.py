@@ -5,6 +5,7 @@
 <home>/<run>/seed-5/metrics.jsonl          a line per validation
 <home>/<run>/seed-5/result.json            the test score; present once the seed is finished
 <home>/<run>/seed-5/surfaces/*.zarr        surfaces around its checkpoints
+<home>/<run>/seed-5/evaluations/*.zarr     losses and accuracies of its checkpoints, task by task
 """
 
 from __future__ import annotations
@@ -63,6 +64,11 @@ class SeedDir:
     def surfaces(self) -> Path:
         """Folder of the Zarr stores."""
         return self.path / "surfaces"
+
+    @property
+    def evaluations(self) -> Path:
+        """Folder of the Zarr stores of evaluations."""
+        return self.path / "evaluations"
 
     @property
     def finished(self) -> bool:

@@ -251,6 +251,11 @@ class GridSpec(Spec):
         return [self.low + (self.high - self.low) * (i / (count - 1)) for i in range(count)]
 
     @property
+    def is_centre(self) -> bool:
+        """Whether (0, 0) is the only grid point."""
+        return self.alphas == self.betas == 1 and self.holds_centre
+
+    @property
     def holds_centre(self) -> bool:
         """Whether (0, 0), the unperturbed weights, is a grid point."""
         return 0.0 in self.coordinates(self.alphas) and 0.0 in self.coordinates(self.betas)

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from raymaml import checkpoints, files, learners, machine, models
+from raymaml.analysis import score_of
 from raymaml.checkpoints import Checkpoint
 from raymaml.data.imageset import ImageSet
 from raymaml.errors import SpecError
@@ -58,13 +59,6 @@ def in_task_order(group: Group, count: int, row_of: Callable[[int], Tensor]) -> 
     width = mine[0] if mine else row_of(0)  # more workers than tasks: the shape must be known all the same
     padded = torch.stack(mine + [torch.zeros_like(width)] * (most - len(mine)))
     return torch.stack(group.all_gather(padded), dim=1).flatten(0, 1)[:count]
-
-
-def score_of(rows: np.ndarray[Any, np.dtype[np.float64]]) -> Score:
-    """Summarise per-task rows (task, 2) of query loss and accuracy."""
-    loss, accuracy = float(rows[:, 0].mean()), rows[:, 1]
-    half_width = 1.96 * float(accuracy.std(ddof=1)) / len(rows) ** 0.5
-    return Score(float(accuracy.mean()), half_width, loss if np.isfinite(loss) else None, len(rows))
 
 
 @dataclass

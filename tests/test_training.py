@@ -9,11 +9,12 @@ import reference
 import torch
 
 from raymaml import checkpoints, models, training
+from raymaml.analysis import score_of
 from raymaml.params import cast
 from raymaml.runs import SeedDir
 from raymaml.specs import Score
 from raymaml.tasks import TaskSampler
-from raymaml.training import Solo, Trainer, in_task_order, score_of, train
+from raymaml.training import Solo, Trainer, in_task_order, train
 
 
 def weights(directory):

@@ -91,7 +91,7 @@ def evaluator_of(spec: SurfaceSpec, weights: Params, images: ImageSet, device: t
         model=model,
         learner=learners.build(spec.learner),
         centre=centre,
-        directions=filter_normalised(centre, seed=spec.direction_seed, orthogonal=spec.orthogonal),
+        directions=_directions(spec, centre),
         alphas=spec.grid.coordinates(spec.grid.alphas),
         betas=spec.grid.coordinates(spec.grid.betas),
         sampler=TaskSampler(
@@ -110,3 +110,10 @@ def evaluator_of(spec: SurfaceSpec, weights: Params, images: ImageSet, device: t
         steps=spec.steps,
         dtype=spec.precision,
     )
+
+
+def _directions(spec: SurfaceSpec, centre: Params) -> tuple[Params, Params]:
+    if spec.grid.is_centre:  # an evaluation: ResNet18 would draw 22 million numbers for nothing
+        zero = {name: torch.zeros_like(value) for name, value in centre.items()}
+        return zero, zero
+    return filter_normalised(centre, seed=spec.direction_seed, orthogonal=spec.orthogonal)

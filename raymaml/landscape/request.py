@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from raymaml import checkpoints
 from raymaml.checkpoints import Checkpoint
@@ -69,6 +69,41 @@ def surface_spec(
         orthogonal=orthogonal,
         precision=precision,
     )
+
+
+def evaluation_spec(
+    checkpoint: Checkpoint, *, split: Split, which: Which, tasks: int, steps: int | None = None, **options: Any
+) -> SurfaceSpec:
+    """The specification of an evaluation: a surface whose one point is the unperturbed weights.
+
+    Args:
+        checkpoint: what to evaluate.
+        split: of the tasks.
+        which: the name under which the checkpoint was kept.
+        tasks: how many.
+        steps: inner steps, or head updates; by default those of the run's own test.
+        options: `query`, `task_seed`, `precision`; see `surface_spec`.
+
+    Raises:
+        SpecError: a value is out of range.
+    """
+    steps = checkpoint.spec.test_steps if steps is None else steps
+    precision = options.pop("precision", None) or checkpoint.spec.precision
+    return surface_spec(
+        checkpoint,
+        grid=GridSpec(1, 1),
+        which=which,
+        split=split,
+        tasks=tasks,
+        steps=steps,
+        precision=precision,
+        **options,
+    )
+
+
+def evaluation_store(seed: SeedDir, spec: SurfaceSpec) -> Path:
+    """Where an evaluation goes: the same command finds it again."""
+    return seed.evaluations / f"{spec.split}-{spec.checkpoint}-{spec.tasks}tasks-{spec.digest[:8]}.zarr"
 
 
 def checkpoint_dir(seed: SeedDir, which: Which = "best") -> Path:

@@ -1,4 +1,4 @@
-"""A pool of disposable actors over a queue of blocks.
+"""A pool of disposable actors over a queue of jobs.
 
 Ray's own retries lose work: they are used up while a lost node still counts as alive (about 14 s), and
 `ray.util.ActorPool` forgets what a dead actor held. So actors are never restarted; the driver replaces
@@ -8,7 +8,7 @@ them and puts back what they held.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,41 +17,40 @@ import ray.exceptions
 from ray.actor import ActorHandle
 
 from raymaml.errors import RaymamlError, last_line
-from raymaml.landscape.plan import Block
 
-ATTEMPTS = 3  # of one block, and of starting an actor in a row, before giving up
+ATTEMPTS = 3  # of one job, and of starting an actor in a row, before giving up
 
 
 @dataclass
 class Outcome:
-    """What became of the blocks."""
+    """What became of the jobs."""
 
     finished: int = 0
-    failed: dict[Block, str] = field(default_factory=dict)  # block -> last error
+    failed: dict[Hashable, str] = field(default_factory=dict)  # job -> last error
     stopped: bool = False
 
 
 @dataclass
 class Pool:
-    """Actors with two methods: `prepare()`, called once, and `evaluate(block)`."""
+    """Actors with two methods: `prepare()`, called once, and `evaluate(job)`."""
 
     make: Callable[[], Any]
     size: int
-    on_block: Callable[[Block], None] = lambda _: None
+    on_job: Callable[[Any], None] = lambda _: None
     stopping: Callable[[], bool] = lambda: False
-    queue: deque[Block] = field(default_factory=deque, init=False)
-    attempts: dict[Block, int] = field(default_factory=dict, init=False)
-    busy: dict[ray.ObjectRef[Any], tuple[ActorHandle[Any], Block | None]] = field(default_factory=dict, init=False)
+    queue: deque[Hashable] = field(default_factory=deque, init=False)
+    attempts: dict[Hashable, int] = field(default_factory=dict, init=False)
+    busy: dict[ray.ObjectRef[Any], tuple[ActorHandle[Any], Hashable | None]] = field(default_factory=dict, init=False)
     failed_starts: int = field(default=0, init=False)
     outcome: Outcome = field(default_factory=Outcome, init=False)
 
-    def run(self, blocks: Iterable[Block]) -> Outcome:
-        """Evaluate every block once; a block that fails ATTEMPTS times is set aside and named.
+    def run(self, jobs: Iterable[Hashable]) -> Outcome:
+        """Evaluate every job once; a job that fails ATTEMPTS times is set aside and named.
 
         Raises:
-            RaymamlError: an actor could not prepare because of a user's mistake.
+            RaymamlError: an actor met a user's mistake, which no other attempt would mend.
         """
-        self.queue.extend(blocks)
+        self.queue.extend(jobs)
         try:
             for _ in range(min(self.size, len(self.queue))):
                 self._start_actor()
@@ -67,7 +66,7 @@ class Pool:
 
     def _working(self) -> bool:
         """Whether to go on waiting; not for actors that only prepare, which may never find room to start."""
-        in_flight = any(block is not None for _, block in self.busy.values())
+        in_flight = any(job is not None for _, job in self.busy.values())
         return in_flight or bool(self.busy and self.queue and not self.stopping())
 
     def _start_actor(self) -> None:
@@ -75,49 +74,49 @@ class Pool:
         self.busy[actor.prepare.remote()] = (actor, None)
 
     def _settle(self, ref: ray.ObjectRef[Any]) -> None:
-        actor, block = self.busy.pop(ref)
+        actor, job = self.busy.pop(ref)
         try:
             ray.get(ref)
         except ray.exceptions.RayTaskError as error:
-            if block is None:
+            if job is None or isinstance(error.cause, RaymamlError):
                 ray.kill(actor)
                 raise _user_error(error) from error
-            self._count_failure(block, error)
+            self._count_failure(job, error)
         except ray.exceptions.RayError as error:  # the actor is lost: it died, its node did, or memory ran out
-            self._count_failure(block, error)
+            self._count_failure(job, error)
             self._replace(actor)
             return
         else:
-            self._count_success(block)
-        self._next_block(actor)
+            self._count_success(job)
+        self._next_job(actor)
 
-    def _count_success(self, block: Block | None) -> None:
+    def _count_success(self, job: Hashable | None) -> None:
         self.failed_starts = 0
-        if block is not None:
+        if job is not None:
             self.outcome.finished += 1
-            self.on_block(block)
+            self.on_job(job)
 
-    def _count_failure(self, block: Block | None, error: Exception) -> None:
-        if block is None:
+    def _count_failure(self, job: Hashable | None, error: Exception) -> None:
+        if job is None:
             self.failed_starts += 1
             if self.failed_starts >= ATTEMPTS * self.size:
                 raise RaymamlError(f"actors keep dying while they start: {last_line(error)}") from error
             return
-        self.attempts[block] = self.attempts.get(block, 0) + 1
-        if self.attempts[block] >= ATTEMPTS:
-            self.outcome.failed[block] = last_line(error)
+        self.attempts[job] = self.attempts.get(job, 0) + 1
+        if self.attempts[job] >= ATTEMPTS:
+            self.outcome.failed[job] = last_line(error)
         else:
-            self.queue.appendleft(block)
+            self.queue.appendleft(job)
 
     def _replace(self, actor: ActorHandle[Any]) -> None:
         ray.kill(actor)
         if self.queue and not self.stopping():
             self._start_actor()
 
-    def _next_block(self, actor: ActorHandle[Any]) -> None:
+    def _next_job(self, actor: ActorHandle[Any]) -> None:
         if self.queue and not self.stopping():
-            block = self.queue.popleft()
-            self.busy[actor.evaluate.remote(block)] = (actor, block)
+            job = self.queue.popleft()
+            self.busy[actor.evaluate.remote(job)] = (actor, job)
         else:
             ray.kill(actor)
 

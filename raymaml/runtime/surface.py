@@ -1,10 +1,10 @@
-"""Compute a surface with a pool of Ray actors that write their own blocks."""
+"""Compute surfaces with a pool of Ray actors that write their own blocks."""
 
 from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,8 +24,26 @@ from raymaml.specs import SurfaceSpec
 
 
 @dataclass(frozen=True)
+class Request:
+    """A surface, the directory of its checkpoint, and its Zarr store; every node of the cluster sees both."""
+
+    spec: SurfaceSpec
+    checkpoint: Path
+    path: Path
+
+
+@dataclass(frozen=True)
+class Job:
+    """A block of one of the stores."""
+
+    path: Path
+    checkpoint: Path
+    block: Block
+
+
+@dataclass(frozen=True)
 class Progress:
-    """How far a surface is."""
+    """How far the surfaces are."""
 
     blocks: int
     blocks_total: int
@@ -37,23 +55,30 @@ class Progress:
 class BlockActor:
     """One model replica with the task images in memory; evaluates blocks and writes them."""
 
-    def __init__(self, store: Path, checkpoint: Path, threads: int) -> None:
-        self.store_path, self.checkpoint_path, self.threads = store, checkpoint, threads
+    def __init__(self, threads: int) -> None:
+        self.threads = threads
+        self.at: Path | None = None  # what store and evaluator are of
         self.store: SurfaceStore
         self.evaluator: Evaluator
 
     def prepare(self) -> None:
-        """Load everything; a failure here is reported once and not retried."""
+        """Make the process ready; a failure here is reported once and not retried."""
         machine.pin(self.threads)
-        check_shared(self.store_path, seen=self.store_path.exists())
-        self.store = stores.open_store(self.store_path)
-        self.evaluator = load_evaluator(self.store.spec, self.checkpoint_path, "auto")
+
+    def evaluate(self, job: Job) -> None:
+        """Compute one block and write it."""
+        if self.at != job.path:
+            self._open(job)
+        self.store.write(job.block, *self.evaluator.evaluate(job.block))
+
+    def _open(self, job: Job) -> None:
+        self.at = None
+        check_shared(job.path, seen=job.path.exists())
+        self.store = stores.open_store(job.path)
+        self.evaluator = load_evaluator(self.store.spec, job.checkpoint, "auto")
         if self.evaluator.direction_digest != self.store.provenance["direction_digest"]:
             raise MismatchError(f"node {platform.node()} draws other directions than the one that made the store")
-
-    def evaluate(self, block: Block) -> None:
-        """Compute one block and write it."""
-        self.store.write(block, *self.evaluator.evaluate(block))
+        self.at = job.path
 
 
 def load_evaluator(spec: SurfaceSpec, checkpoint: Path, device: str = "cpu") -> Evaluator:
@@ -69,22 +94,18 @@ def load_evaluator(spec: SurfaceSpec, checkpoint: Path, device: str = "cpu") -> 
 
 
 def compute(
-    spec: SurfaceSpec,
-    checkpoint: Path,
-    path: Path,
+    requests: Sequence[Request],
     *,
     address: str | None = None,
     actors: int | None = None,
     threads: int = 1,
     on_progress: Callable[[Progress], None] = lambda _: None,
     on_stop: Callable[[], None] = lambda: None,
-) -> SurfaceStore:
-    """Compute what is missing of a surface; blocks that are stored are not computed again.
+) -> list[SurfaceStore]:
+    """Compute what is missing of surfaces, one after the other; stored blocks are not computed again.
 
     Args:
-        spec: the surface.
-        checkpoint: directory of the checkpoint, readable from every node of the cluster.
-        path: the Zarr store, writable from every node; made if it is not there.
+        requests: the surfaces. A store is made if it is not there.
         address: of the cluster; see `session`.
         actors: how many; by default one per GPU, or per CPU where there is no GPU.
         threads: per actor; changes the last bits of the numbers, hence recorded.
@@ -92,31 +113,40 @@ def compute(
         on_stop: called at the first Ctrl-C.
 
     Raises:
-        MismatchError: the store holds another surface.
+        MismatchError: a store holds another surface.
         IncompleteError: some blocks failed every attempt; the rest is stored.
         KeyboardInterrupt: stopped by Ctrl-C; everything finished is stored.
     """
-    provenance = _provenance(load_evaluator(spec, checkpoint), checkpoint, threads)
-    store = stores.create_or_open(path, spec, provenance) if path.exists() else None
-    if store:
-        _check_same_numbers(store, provenance)
-        if not store.missing():
-            return store
+    provenances = [_provenance(request, threads) for request in requests]
+    opened = [_open_if_there(r, p) for r, p in zip(requests, provenances, strict=True)]
+    if all(store and not store.missing() for store in opened):
+        return [store for store in opened if store]
     with graceful_stop(on_stop) as stopping, session(address):
         size = _pool_size(actors, threads)
-        store = store or stores.create_or_open(path, spec, provenance)  # after all that can be refused
-        missing = store.missing()
-        tracker = _Tracker(sum(1 for _ in store.plan.blocks()), missing, on_progress)
-        _raise_unless_whole(path, Pool(_maker(path, checkpoint, threads), size, tracker, stopping).run(missing))
+        whole = [  # made after all that can be refused
+            store or stores.create_or_open(r.path, r.spec, p)
+            for store, r, p in zip(opened, requests, provenances, strict=True)
+        ]
+        jobs = [Job(r.path, r.checkpoint, b) for r, store in zip(requests, whole, strict=True) for b in store.missing()]
+        tracker = _Tracker(sum(sum(1 for _ in store.plan.blocks()) for store in whole), jobs, on_progress)
+        _raise_unless_whole(Pool(_maker(threads), size, tracker, stopping).run(jobs))
+    return whole
+
+
+def _open_if_there(request: Request, provenance: dict[str, Any]) -> SurfaceStore | None:
+    if not request.path.exists():
+        return None
+    store = stores.create_or_open(request.path, request.spec, provenance)
+    _check_same_numbers(store, provenance)
     return store
 
 
-def _provenance(evaluator: Evaluator, checkpoint: Path, threads: int) -> dict[str, Any]:
+def _provenance(request: Request, threads: int) -> dict[str, Any]:
     return {
         **machine.provenance(),
         "threads": threads,
-        "checkpoint_path": str(checkpoint),
-        "direction_digest": evaluator.direction_digest,
+        "checkpoint_path": str(request.checkpoint),
+        "direction_digest": load_evaluator(request.spec, request.checkpoint).direction_digest,
     }
 
 
@@ -132,10 +162,11 @@ def _check_same_numbers(store: SurfaceStore, now: dict[str, Any]) -> None:
         )
 
 
-def _raise_unless_whole(path: Path, outcome: Outcome) -> None:
+def _raise_unless_whole(outcome: Outcome) -> None:
     if outcome.failed:
-        block, reason = next(iter(outcome.failed.items()))
-        raise IncompleteError(f"{len(outcome.failed)} blocks of {path} failed, such as {block}: {reason}")
+        job, reason = next(iter(outcome.failed.items()))
+        assert isinstance(job, Job)
+        raise IncompleteError(f"{len(outcome.failed)} blocks failed, such as {job.block} of {job.path}: {reason}")
     if outcome.stopped:
         raise KeyboardInterrupt
 
@@ -143,16 +174,16 @@ def _raise_unless_whole(path: Path, outcome: Outcome) -> None:
 class _Tracker:
     """Counts finished blocks for the progress display."""
 
-    def __init__(self, total: int, missing: list[Block], tell: Callable[[Progress], None]) -> None:
-        self.total, self.left, self.tell = total, len(missing), tell
-        self.evaluations, self.evaluations_left = 0, sum(b.evaluations for b in missing)
+    def __init__(self, total: int, jobs: list[Job], tell: Callable[[Progress], None]) -> None:
+        self.total, self.left, self.tell = total, len(jobs), tell
+        self.evaluations, self.evaluations_left = 0, sum(job.block.evaluations for job in jobs)
         self.started = time.monotonic()
         self._report()
 
-    def __call__(self, block: Block) -> None:
+    def __call__(self, job: Job) -> None:
         self.left -= 1
-        self.evaluations += block.evaluations
-        self.evaluations_left -= block.evaluations
+        self.evaluations += job.block.evaluations
+        self.evaluations_left -= job.block.evaluations
         self._report()
 
     def _report(self) -> None:
@@ -171,7 +202,7 @@ def _pool_size(actors: int | None, threads: int) -> int:
     return actors or most
 
 
-def _maker(path: Path, checkpoint: Path, threads: int) -> Callable[[], Any]:
+def _maker(threads: int) -> Callable[[], Any]:
     gpus = 1 if capacity()[1] else 0
     actor = ray.remote(
         num_cpus=0 if gpus else threads,
@@ -179,4 +210,4 @@ def _maker(path: Path, checkpoint: Path, threads: int) -> Callable[[], Any]:
         max_restarts=0,
         max_task_retries=0,
     )(BlockActor)
-    return lambda: actor.remote(path, checkpoint, threads)
+    return lambda: actor.remote(threads)

@@ -10,7 +10,7 @@ from raymaml import runs
 from raymaml.landscape.request import Which, checkpoint_dir, default_store, load_for_surface, surface_spec
 from raymaml.landscape.store import SurfaceStore
 from raymaml.runs import SeedDir
-from raymaml.runtime.surface import Progress, compute
+from raymaml.runtime.surface import Progress, Request, compute
 from raymaml.specs import GridSpec, SurfaceSpec
 
 
@@ -55,13 +55,12 @@ def surface(
     spec = surface_spec(load_for_surface(chosen, checkpoint), grid=GridSpec(*grid, *span), which=checkpoint, **options)
     path = (out.expanduser() if out else default_store(chosen, spec)).absolute()
     on_start(chosen, spec, path)
-    return compute(
-        spec,
-        checkpoint_dir(chosen, checkpoint),
-        path,
+    [store] = compute(
+        [Request(spec, checkpoint_dir(chosen, checkpoint), path)],
         address=address,
         actors=actors,
         threads=threads,
         on_progress=on_progress,
         on_stop=on_stop,
     )
+    return store

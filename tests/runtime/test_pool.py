@@ -40,9 +40,9 @@ class Recorder:
 
 @pytest.fixture
 def pool(cluster, tmp_path):
-    def make(size=2, stopping=lambda: False, on_block=lambda b: None, num_cpus=0.1, **how):
+    def make(size=2, stopping=lambda: False, on_job=lambda b: None, num_cpus=0.1, **how):
         actor = ray.remote(num_cpus=num_cpus, max_restarts=0)(Recorder)
-        return Pool(lambda: actor.remote(tmp_path / "log", **how), size, on_block, stopping)
+        return Pool(lambda: actor.remote(tmp_path / "log", **how), size, on_job, stopping)
 
     return make
 
@@ -53,14 +53,14 @@ def evaluated(tmp_path):
 
 def test_every_block_is_evaluated_once(pool, tmp_path):
     seen = []
-    outcome = pool(on_block=seen.append).run(BLOCKS)
+    outcome = pool(on_job=seen.append).run(BLOCKS)
     assert evaluated(tmp_path) == list(range(8))
     assert sorted(b.beta[0] for b in seen) == list(range(8))
     assert (outcome.finished, outcome.failed, outcome.stopped) == (8, {}, False)
 
 
 @pytest.mark.parametrize("how", ["raises", "dies"])
-def test_a_poison_block_is_set_aside_after_its_attempts(pool, tmp_path, how):
+def test_a_poison_job_is_set_aside_after_its_attempts(pool, tmp_path, how):
     outcome = pool(**{how: 3}).run(BLOCKS)
     assert evaluated(tmp_path) == sorted([0, 1, 2, 4, 5, 6, 7] + [3] * ATTEMPTS)
     assert list(outcome.failed) == [Block((0, 1), (0, 1), (3, 4))]
@@ -69,7 +69,7 @@ def test_a_poison_block_is_set_aside_after_its_attempts(pool, tmp_path, how):
 
 def test_stopping_lets_blocks_in_flight_finish(pool, tmp_path):
     done = []
-    outcome = pool(size=1, on_block=done.append, stopping=lambda: len(done) >= 3).run(BLOCKS)
+    outcome = pool(size=1, on_job=done.append, stopping=lambda: len(done) >= 3).run(BLOCKS)
     assert outcome.stopped
     assert outcome.finished == 3
     assert evaluated(tmp_path) == [0, 1, 2]
