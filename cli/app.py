@@ -10,7 +10,7 @@ import typer
 from raymaml.errors import RaymamlError
 from raymaml.version import __version__
 
-from . import data, demo, evaluate, figure, surface, train
+from . import data, demo, evaluate, figure, matrix, surface, train
 from .options import say
 from .variadic import VariadicCommand
 
@@ -24,6 +24,7 @@ app = typer.Typer(
 )
 app.command(cls=VariadicCommand)(train.train)
 app.command(cls=VariadicCommand)(evaluate.evaluate)
+app.command(cls=VariadicCommand)(matrix.matrix)
 app.command(cls=VariadicCommand)(surface.surface)
 app.command()(demo.demo)
 app.add_typer(figure.app, name="figure")

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .options import say
 
 if TYPE_CHECKING:
     from raymaml.runtime.surface import Progress
-    from raymaml.runtime.train import SeedStates
+    from raymaml.runtime.train import JobStates, SeedStates
 
 LINE_SECONDS = 10.0  # between lines where stderr is no terminal
 
@@ -84,6 +85,42 @@ def training(shown: Display) -> Callable[[SeedStates], None]:
         return 1.0, f"test task {state['tested']}/{state['test_tasks']}{note}"
 
     return lambda states: shown.show({f"seed {s}": row(s, states[s]) for s in sorted(states)})
+
+
+Planned = tuple[Path, Sequence[int], Sequence[int]]  # folder of a run, its seeds, those that are unfinished
+
+
+def matrix(shown: Display, planned: Sequence[Planned]) -> Callable[[JobStates], None]:
+    """A callback for `matrix.run(on_training=...)`: a row per run, and one for all with the time left."""
+    started = time.monotonic()
+    first: dict[tuple[Path, int], float] = {}  # share of a seed when it was first seen
+
+    def show(states: JobStates) -> None:
+        shares = {key: _share(state) for key, state in states.items()}
+        rows: dict[str, tuple[float, str]] = {}
+        for path, seeds, unfinished in planned:
+            of_seed = {seed: shares.get((path, seed), 0.0) if seed in unfinished else 1.0 for seed in seeds}
+            if any((path, seed) in states for seed in unfinished):
+                text = ", ".join(f"{seed}: {_state(share)}" for seed, share in of_seed.items())
+                rows[path.name] = (sum(of_seed.values()) / len(seeds), f"seeds {text}")
+        for key, share in shares.items():
+            first.setdefault(key, share)
+        left = sum(len(unfinished) for *_, unfinished in planned) - sum(shares.values())
+        done = sum(shares[key] - first[key] for key in first)
+        total = sum(len(seeds) for _, seeds, _ in planned)
+        text = f"{left:.1f} of {total} trainings left, ETA {eta(done, left, time.monotonic() - started)}"
+        shown.show({"training": (1 - left / total, text), **rows})
+
+    return show
+
+
+def _share(state: dict[str, Any]) -> float:
+    """Share of a training with its test, whose tasks count as a tenth of it."""
+    return float(0.9 * state["step"] / state["updates"] + 0.1 * state["tested"] / state["test_tasks"])
+
+
+def _state(share: float) -> str:
+    return "done" if share == 1.0 else f"{100 * share:.0f} %" if share else "waits"
 
 
 def surface(shown: Display, name: str = "surface") -> Callable[[Progress], None]:

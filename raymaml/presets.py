@@ -16,7 +16,8 @@ Compat = Literal["text", "code"]
 
 # The thesis's numbers (its tables 5 and 6; recipe 2.1, 2.2 and 3.1). Where its text and its code disagree, training
 # follows the code, which is what was run: 16 training queries (text: 15), summed task losses (text: mean). Tests
-# follow the text: 10 steps.
+# follow the text: 10 steps. That is little for the head of transfer learning: on glyphs 52 % against the 92 % of
+# the code's 100 epochs, which the other presets take.
 THESIS: dict[str, Any] = {"query": 16, "val_tasks": 100, "test_tasks": 1_000, "monitor_tasks": 100}
 QUICK: dict[str, Any] = {"query": 5, "val_tasks": 100, "test_tasks": 600, "monitor_tasks": 50}  # minutes on a laptop
 DEMO: dict[str, Any] = {**QUICK, "val_tasks": 40, "test_tasks": 100}
@@ -57,8 +58,16 @@ PRESETS: dict[tuple[Preset, Method], dict[str, Any]] = {
         "epochs": 10,
         "validate_epochs": 1,
         "monitor_epochs": 2,
+        "head_epochs": 100,
     },
-    ("demo", "transfer"): {**DEMO, "learner": TransferSpec(), "epochs": 2, "validate_epochs": 1, "monitor_epochs": 0},
+    ("demo", "transfer"): {
+        **DEMO,
+        "learner": TransferSpec(),
+        "epochs": 2,
+        "validate_epochs": 1,
+        "monitor_epochs": 0,
+        "head_epochs": 100,
+    },
 }
 # Every point of training and test in which the thesis's text and its code disagree (recipe 9).
 COMPAT: dict[tuple[Compat, Method], dict[str, Any]] = {

@@ -1,4 +1,4 @@
-"""Train the seeds of a run side by side, each with Ray Train.
+"""Train the seeds of one or more runs side by side, each with Ray Train.
 
 One TorchTrainer per seed rather than one for all: `report` is a barrier and a lost worker restarts its whole
 group, so seeds in one group would wait for and fall with each other. Each trainer is driven from a small
@@ -35,11 +35,12 @@ from raymaml.runtime.stop import graceful_stop
 from raymaml.specs import Score, TrainSpec
 from raymaml.training import Report, Solo
 
-SMALLEST_CPU_SHARE = 0.5  # at most two workers per core: more would only hold memory
+SMALLEST_CPU_SHARE = 0.5  # of a worker among others: more than two per core would only hold memory
 MAX_FAILURES = 3  # lost workers per seed and call; each restart resumes from the last checkpoint
 SCRATCH = ".ray-train"
 
 SeedStates = dict[int, dict[str, Any]]  # seed -> what raymaml.training.train reports
+JobStates = dict[tuple[Path, int], dict[str, Any]]  # (folder of the run, seed) -> the same
 
 
 class TorchGroup:
@@ -63,34 +64,34 @@ class Board:
     """The latest state of each seed, posted by its workers and read by the command."""
 
     def __init__(self) -> None:
-        self.states: SeedStates = {}
+        self.states: JobStates = {}
 
-    def post(self, seed: int, state: dict[str, Any]) -> None:
+    def post(self, run: Path, seed: int, state: dict[str, Any]) -> None:
         """Replace the state of one seed."""
-        self.states[seed] = state
+        self.states[run, seed] = state
 
-    def read(self) -> SeedStates:
+    def read(self) -> JobStates:
         """The state of every seed that has started."""
         return self.states
 
 
 @dataclass(frozen=True)
 class SeedJob:
-    """What a Ray Train worker needs to train its seed."""
+    """One seed to train, and the folder of its run."""
 
     spec: TrainSpec
     seed: int
     run: Path
-    board: Any  # handle of a Board
 
 
 def _train_on_worker(config: dict[str, Any]) -> str | None:
     """Runs on each Ray Train worker; gives a user's error as text, since a retry would not mend it."""
     job: SeedJob = config["job"]
+    board: Any = config["board"]
     device = ray.train.torch.get_device()
     group = TorchGroup(device) if ray.train.get_context().get_world_size() > 1 else Solo()
     try:
-        _train_seed(job, device, group)
+        _train_seed(job, board, device, group)
     except RaymamlError as error:
         if group.rank != 0:
             raise  # the others wait for this worker: only its failure ends them
@@ -98,7 +99,7 @@ def _train_on_worker(config: dict[str, Any]) -> str | None:
     return None
 
 
-def _train_seed(job: SeedJob, device: torch.device, group: training.Group) -> None:
+def _train_seed(job: SeedJob, board: Any, device: torch.device, group: training.Group) -> None:
     check_shared(job.run, seen=RunDir(job.run).spec_file.is_file())
     images = data.load(job.spec.data)
     if images.digest != job.spec.data_digest:
@@ -110,24 +111,24 @@ def _train_seed(job: SeedJob, device: torch.device, group: training.Group) -> No
         directory=RunDir(job.run).seed(job.seed),
         group=group,
         device=device,
-        report=_reporter(job) if group.rank == 0 else lambda _: None,
+        report=_reporter(job, board) if group.rank == 0 else lambda _: None,
     )
 
 
-def _reporter(job: SeedJob) -> Report:
+def _reporter(job: SeedJob, board: Any) -> Report:
     def report(state: dict[str, Any]) -> None:
-        job.board.post.remote(job.seed, state)
+        board.post.remote(job.run, job.seed, state)
 
     return report
 
 
 @ray.remote(num_cpus=0, max_retries=0)
-def _drive_seed(job: SeedJob, scaling: ray.train.ScalingConfig) -> str | None:
+def _drive_seed(job: SeedJob, board: Any, scaling: ray.train.ScalingConfig) -> str | None:
     """Run one TorchTrainer to its end; None or the user's error."""
     scratch = RunDir(job.run).seed(job.seed).path / SCRATCH
     trainer = ray.train.torch.TorchTrainer(
         _train_on_worker,  # type: ignore[arg-type]  # its value comes back as Result.return_value
-        train_loop_config={"job": job},
+        train_loop_config={"job": job, "board": board},
         scaling_config=scaling,
         run_config=ray.train.RunConfig(
             # A new name each time: resuming is by our checkpoints, never by Ray Train's snapshot.
@@ -171,42 +172,59 @@ def train_seeds(
         IncompleteError: a seed failed; the others are finished.
         KeyboardInterrupt: stopped by Ctrl-C; the same call continues.
     """
-    check_seeds(seeds)
-    run.check(spec)
-    if workers_per_seed > 1 and spec.learner.kind == "transfer":
-        raise SpecError("--workers-per-seed must be 1 for transfer learning: batch norm takes a batch as a whole")
-    unfinished = [seed for seed in seeds if not run.seed(seed).finished]
-    if unfinished:
-        with graceful_stop() as stopping, session(address):
-            _run_all(spec, unfinished, run, workers_per_seed, on_progress, stopping)
+    jobs = [SeedJob(spec, seed, run.path) for seed in check_seeds(seeds)]
+
+    def tell(states: JobStates) -> None:
+        on_progress({seed: state for (_, seed), state in states.items()})
+
+    train_all(jobs, address=address, workers_per_seed=workers_per_seed, on_progress=tell)
     return {seed: run.seed(seed).read_result() for seed in seeds}
 
 
-def _run_all(
-    spec: TrainSpec,
-    seeds: list[int],
-    run: RunDir,
-    workers: int,
-    on_progress: Callable[[SeedStates], None],
-    stopping: Callable[[], bool],
+def train_all(
+    jobs: list[SeedJob],
+    *,
+    address: str | None = None,
+    workers_per_seed: int = 1,
+    on_progress: Callable[[JobStates], None] = lambda _: None,
 ) -> None:
-    scaling, at_once = _share(len(seeds), workers, spec.threads)
-    run.claim(spec)
+    """Train the seeds of several runs, those that are not finished, as many at once as the cluster holds.
+
+    Raises:
+        MismatchError: a folder holds another run.
+        SpecError: the workers cannot share an update of this learner.
+        IncompleteError: a seed failed; the others are finished.
+        KeyboardInterrupt: stopped by Ctrl-C; the same call continues.
+    """
+    for job in jobs:
+        RunDir(job.run).check(job.spec)
+        if workers_per_seed > 1 and job.spec.learner.kind == "transfer":
+            raise SpecError("--workers-per-seed must be 1 for transfer learning: batch norm takes a batch as a whole")
+    unfinished = [job for job in jobs if not RunDir(job.run).seed(job.seed).finished]
+    if unfinished:
+        with graceful_stop() as stopping, session(address):
+            _run_all(unfinished, workers_per_seed, on_progress, stopping)
+
+
+def _run_all(
+    jobs: list[SeedJob], workers: int, on_progress: Callable[[JobStates], None], stopping: Callable[[], bool]
+) -> None:
+    scaling, at_once = _share(len(jobs), workers, max(job.spec.threads for job in jobs))
+    for job in jobs:
+        RunDir(job.run).claim(job.spec)
     # On this node: another may be lost, and the work goes on without it.
     here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=True)
     board = Board.options(scheduling_strategy=here).remote()  # type: ignore[attr-defined]
-    waiting, running, errors = list(seeds), dict[Any, int](), dict[int, str]()
+    waiting, running, errors = list(jobs), dict[Any, SeedJob](), dict[SeedJob, str]()
     try:
         while waiting or running:
             while waiting and len(running) < at_once:
-                seed = waiting.pop(0)
-                running[
-                    _drive_seed.options(scheduling_strategy=here).remote(SeedJob(spec, seed, run.path, board), scaling)
-                ] = seed
+                job = waiting.pop(0)
+                running[_drive_seed.options(scheduling_strategy=here).remote(job, board, scaling)] = job
             for ref in ray.wait(list(running), timeout=1)[0]:
-                seed = running.pop(ref)
+                job = running.pop(ref)
                 if error := _error_of(ref):
-                    errors[seed] = error
+                    errors[job] = error
             on_progress(ray.get(board.read.remote()))
             if stopping():
                 raise KeyboardInterrupt  # ends the seeds; each has its last checkpoint
@@ -215,7 +233,10 @@ def _run_all(
             ray.cancel(ref, force=True)
         ray.kill(board)
     if errors:
-        text = "; ".join(f"seed {seed}: {error}" for seed, error in sorted(errors.items()))
+        several = len({job.run for job in jobs}) > 1
+        text = "; ".join(
+            f"{f'run {job.run.name}, ' if several else ''}seed {job.seed}: {error}" for job, error in errors.items()
+        )
         raise IncompleteError(f"{text} (finished seeds are kept; run the same command again to continue)")
 
 
@@ -233,8 +254,11 @@ def _share(seeds: int, workers: int, threads: int) -> tuple[ray.train.ScalingCon
     if gpus:
         _check_room(gpus, workers, "GPUs")
         return ray.train.ScalingConfig(num_workers=workers, use_gpu=True), gpus // workers
-    # Ray counts in units of 0.0001: rounding up would make three thirds of two cores more than two.
-    share = math.floor(min(threads, max(SMALLEST_CPU_SHARE, cpus / (seeds * workers))) * 1e4) / 1e4
+    fair = cpus / (seeds * workers)
+    # Where not all seeds fit side by side, they follow each other with whole cores.
+    in_turns = fair < SMALLEST_CPU_SHARE and cpus >= threads * workers
+    share = threads if in_turns else min(threads, max(SMALLEST_CPU_SHARE, fair))
+    share = math.floor(share * 1e4) / 1e4  # Ray counts in units of 0.0001: rounding up could exceed the machine
     _check_room(cpus / share, workers, "CPUs")
     scaling = ray.train.ScalingConfig(num_workers=workers, resources_per_worker={"CPU": share})
     return scaling, int(cpus / share // workers)

@@ -1,0 +1,33 @@
+"""Time models on a device of the cluster."""
+
+from __future__ import annotations
+
+import platform
+
+import ray
+import torch
+
+from raymaml import machine
+from raymaml.cost import seconds_per_pass
+from raymaml.runtime.session import capacity, session
+from raymaml.specs import ModelSpec
+
+
+def on_cluster(specs: list[ModelSpec], address: str | None) -> tuple[str, dict[ModelSpec, float]]:
+    """Seconds per forward pass of one image, for each model, on one of the cluster's GPUs, or else cores.
+
+    Returns:
+        What was measured on, and the seconds.
+    """
+    with session(address):
+        gpus = 1 if capacity()[1] else 0
+        timed = ray.remote(num_cpus=1 - gpus, num_gpus=gpus)(_measure)
+        found: tuple[str, dict[ModelSpec, float]] = ray.get(timed.remote(specs))
+    return found
+
+
+def _measure(specs: list[ModelSpec]) -> tuple[str, dict[ModelSpec, float]]:
+    machine.pin(1)
+    device = machine.device_of("auto")
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else f"core of {platform.node()}"
+    return name, {spec: seconds_per_pass(spec, device) for spec in specs}
