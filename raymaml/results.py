@@ -237,6 +237,12 @@ def nothing_there(what: str) -> MissingError:
     )
 
 
+def low_to_high(values: Iterable[int]) -> str:
+    """Counts as a person would sum them up: 1,000, or 600 to 1,000."""
+    low, high = f"{min(values := list(values)):,}", f"{max(values):,}"
+    return low if low == high else f"{low} to {high}"
+
+
 def order(cell: Cell) -> tuple[Any, ...]:
     """Sort key of cells: as in the thesis's tables, which go from the smallest backbone to the largest."""
     return (

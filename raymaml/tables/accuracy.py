@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterable, Sequence
 
 from raymaml import published
-from raymaml.results import BACKBONES, METHODS, Result, Summary, nothing_there, over_seeds
+from raymaml.results import BACKBONES, METHODS, Result, Summary, low_to_high, nothing_there, over_seeds
 from raymaml.tables.table import Cell, Column, Table
 
 Row = tuple[published.Setting, Summary | None]
@@ -99,9 +99,7 @@ def _statistics(summary: Summary | None, seeds: Sequence[int]) -> list[Cell]:
     ]
 
 
-def _compared(
-    summary: Summary | None, thesis: published.Printed | None, chen: published.Printed | None
-) -> list[Cell]:
+def _compared(summary: Summary | None, thesis: published.Printed | None, chen: published.Printed | None) -> list[Cell]:
     difference = 100 * (summary.accuracy - thesis.accuracy) if summary and thesis else None
     return [*_printed(thesis), difference, *_printed(chen)]
 
@@ -115,11 +113,6 @@ def _amount(results: Sequence[Result]) -> str:
     sizes = sorted({len(summary.seeds) for summary in over_seeds(results).values()})
     tasks = sorted({result.tasks for result in results if result.tasks})
     unknown = sum(not result.tasks for result in results)
-    text = f"n: number of seeds ({_range(sizes)}); "
-    text += f"{_range(tasks)} tasks per seed" if tasks else "number of tasks unknown"
+    text = f"n: number of seeds ({low_to_high(sizes)}); "
+    text += f"{low_to_high(tasks)} tasks per seed" if tasks else "number of tasks unknown"
     return text + (f"; unknown for {unknown} results." if tasks and unknown else ".")
-
-
-def _range(values: Sequence[int]) -> str:
-    low, high = f"{values[0]:,}", f"{values[-1]:,}"
-    return low if low == high else f"{low} to {high}"
