@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import math
 import typing
 from collections.abc import Iterable, Sequence
@@ -110,7 +111,7 @@ class Curve:
         """Check that it can be drawn."""
         if not len(self.steps) or len(self.steps) != len(self.accuracy):
             raise SpecError(f"a curve needs as many accuracies as steps, got {len(self.accuracy)}, {len(self.steps)}")
-        if any(later <= earlier for earlier, later in zip(self.steps, self.steps[1:], strict=False)):
+        if any(later <= earlier for earlier, later in itertools.pairwise(self.steps)):
             raise SpecError("the steps of a curve must ascend")
 
 

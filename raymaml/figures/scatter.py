@@ -92,10 +92,10 @@ def _panels(results: Sequence[Result], columns: int) -> list[tuple[Block, list[_
 
 def _crowd(name: str, results: Sequence[Result]) -> _Panel | None:
     losses = [result.loss for result in results if math.isfinite(result.loss)]
-    limit = CROWD * float(np.median(losses)) if losses else math.inf
+    limit = float(f"{CROWD * float(np.median(losses)):.2g}") if losses else math.inf  # as the heading says it
     if max(losses, default=0.0) <= limit:
         return None
-    return f"{name}, detail: losses up to {limit:.2g}", [r for r in results if r.loss <= limit]
+    return f"{name}, detail: losses up to {limit:g}", [r for r in results if r.loss <= limit]
 
 
 def _not_drawn(results: Sequence[Result]) -> list[str]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from raymaml import runs
 from raymaml.errors import MismatchError, SpecError
+from raymaml.files import ADVICE
 from raymaml.results import Curve, Method, Result
 from raymaml.runs import RunDir, SeedDir
 from raymaml.specs import Split, TrainSpec, differences
@@ -116,17 +117,16 @@ def _result(spec: TrainSpec, seed: SeedDir) -> Result:
 
 
 def _curves(spec: TrainSpec, seed: SeedDir) -> list[Curve]:
-    rows = seed.read_metrics()
-    curves = []
-    for split, names in CURVES.items():
-        points = _points(rows, names)
-        if points:
-            steps, accuracies = zip(*points, strict=True)
-            try:
-                curves.append(Curve(spec.model.backbone, augmented(spec), seed.seed, split, steps, accuracies))
-            except SpecError as error:
-                raise SpecError(f"{seed.metrics} is damaged: {error}") from None
-    return curves
+    try:
+        rows = seed.read_metrics()
+        points = {split: _points(rows, names) for split, names in CURVES.items()}
+        return [
+            Curve(spec.model.backbone, augmented(spec), seed.seed, split, *zip(*found, strict=True))
+            for split, found in points.items()
+            if found
+        ]
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
+        raise SpecError(f"{seed.metrics} is damaged: {error}; {ADVICE}") from error
 
 
 def _points(rows: list[dict[str, Any]], names: tuple[str, ...]) -> list[tuple[int, float]]:
