@@ -67,7 +67,15 @@ def test_there_is_a_panel_for_each_backbone_and_augmentation():
     for axes in figure.axes:
         assert len(lines(axes, thin=True)) == 9
         assert {line.get_color() for line in axes.get_lines()} == set(SPLIT_COLOURS.values())
-    assert len({(axes.get_xlim(), axes.get_ylim()) for axes in figure.axes}) == 1
+
+
+def test_panels_share_limits_that_hold_all_curves():
+    figure = overfit([curve(), curve("conv6", steps=(25, 100), accuracy=(0.1, 0.9))], [], title="t")
+    (limits,) = {(axes.get_xlim(), axes.get_ylim()) for axes in figure.axes}
+    assert limits[0][0] == 0
+    assert limits[0][1] > 100
+    assert limits[1][0] < 10
+    assert limits[1][1] > 90
 
 
 def test_a_long_curve_is_averaged_and_the_title_says_so():
