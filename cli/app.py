@@ -10,7 +10,7 @@ import typer
 from raymaml.errors import RaymamlError
 from raymaml.version import __version__
 
-from . import data, demo, evaluate, figure, matrix, surface, train
+from . import data, demo, evaluate, figure, matrix, surface, table, train
 from .options import say
 from .variadic import VariadicCommand
 
@@ -28,6 +28,7 @@ app.command(cls=VariadicCommand)(matrix.matrix)
 app.command(cls=VariadicCommand)(surface.surface)
 app.command()(demo.demo)
 app.add_typer(figure.app, name="figure")
+app.add_typer(table.app, name="table")
 app.add_typer(data.app, name="data")
 
 

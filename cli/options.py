@@ -23,7 +23,12 @@ Threads = Annotated[
     int | None,
     typer.Option(min=1, help="Threads per worker; changes the last bits of results, hence recorded. Default: 1."),
 ]
-
+Published = Annotated[bool, typer.Option("--published", help="Take the records of the thesis's own runs.")]
+ResultFiles = Annotated[
+    list[Path] | None,
+    typer.Option("--from", help="CSV files of results to take instead of the runs here.", show_default=False),
+]
+Formats = Annotated[str, typer.Option(help="Of png, pdf, svg, with commas.")]
 
 Number = TypeVar("Number", int, float)
 Choice = TypeVar("Choice", bound=str)

@@ -4,6 +4,8 @@ The names below load what they need when they are first used: `import raymaml` a
 nor ray nor matplotlib.
 
     train, evaluate, surface, figure_surface, show, demo      the commands, as functions
+    table, figure_results                           tables and figures of results
+    Result, Curve, read_results, published_runs     results: of your own, of a CSV file, of the thesis
     load_data, load_run, load_checkpoint            what is on disk
     TaskSampler, surface_spec, evaluator_of         tasks, and the evaluation of a block, without Ray
     open_surface                                    a Zarr store of a surface
@@ -24,53 +26,70 @@ if TYPE_CHECKING:
     from raymaml.landscape.plan import Block
     from raymaml.landscape.request import surface_spec
     from raymaml.landscape.store import open_store as open_surface
+    from raymaml.published import runs as published_runs
+    from raymaml.results import Curve, Result
+    from raymaml.results import read_csv as read_results
     from raymaml.runs import find as load_run
     from raymaml.specs import GridSpec, TaskSpec
     from raymaml.tasks import TaskSampler
     from raymaml.verbs.demo import demo
     from raymaml.verbs.evaluate import evaluate
     from raymaml.verbs.figure import figure_surface
+    from raymaml.verbs.result_figures import figure_results
     from raymaml.verbs.show import show
     from raymaml.verbs.surface import surface
+    from raymaml.verbs.table import table
     from raymaml.verbs.train import train
 
 _WHERE = {
     "Block": "raymaml.landscape.plan:Block",
+    "Curve": "raymaml.results:Curve",
     "GridSpec": "raymaml.specs:GridSpec",
+    "Result": "raymaml.results:Result",
     "TaskSampler": "raymaml.tasks:TaskSampler",
     "TaskSpec": "raymaml.specs:TaskSpec",
     "demo": "raymaml.verbs.demo:demo",
     "evaluate": "raymaml.verbs.evaluate:evaluate",
     "evaluator_of": "raymaml.landscape.evaluate:evaluator_of",
+    "figure_results": "raymaml.verbs.result_figures:figure_results",
     "figure_surface": "raymaml.verbs.figure:figure_surface",
     "load_checkpoint": "raymaml.checkpoints:load",
     "load_data": "raymaml.data:load",
     "load_run": "raymaml.runs:find",
     "open_surface": "raymaml.landscape.store:open_store",
+    "published_runs": "raymaml.published:runs",
+    "read_results": "raymaml.results:read_csv",
     "show": "raymaml.verbs.show:show",
     "surface": "raymaml.verbs.surface:surface",
     "surface_spec": "raymaml.landscape.request:surface_spec",
+    "table": "raymaml.verbs.table:table",
     "train": "raymaml.verbs.train:train",
 }
 
 __all__ = [
     "Block",
+    "Curve",
     "GridSpec",
     "RaymamlError",
+    "Result",
     "TaskSampler",
     "TaskSpec",
     "__version__",
     "demo",
     "evaluate",
     "evaluator_of",
+    "figure_results",
     "figure_surface",
     "load_checkpoint",
     "load_data",
     "load_run",
     "open_surface",
+    "published_runs",
+    "read_results",
     "show",
     "surface",
     "surface_spec",
+    "table",
     "train",
 ]
 

@@ -82,6 +82,17 @@ OPTIONS = [
     ("data show --split x", r"--split.*'x' is not one of 'base', 'val', 'novel'"),
     ("data show --way 500", r"novel split of glyphs has \d+ classes: too few for 500-way tasks"),
     ("data show --shot 30", r"classes with 20 images: too few for 30 support and 15 query.*lower --shot or --query"),
+    ("table 3", r"No such command '3'.*raymaml table --help"),
+    ("table 2", r"no results or curves; make some with `raymaml train --seeds 5 6 7`, name a file with --from, or .*"),
+    ("table 2 --data nope --published", r"no results of nope, only of: cub, miniimagenet"),
+    ("table 2 --data", r"Option '--data' requires an argument"),
+    ("table 2 --from nope.csv", r"nope.csv is not there; name a CSV file of results"),
+    ("table 2 --published more", r"unexpected extra argument.*raymaml table 2 --help"),
+    ("figure 3", r"no results or curves; make some with"),
+    ("figure 3 --published --formats gif", r"a figure can be saved as png, pdf or svg, not gif"),
+    ("figure 19", r"no results or curves of miniimagenet; make some with"),
+    ("figure 20", r"no results or curves of cub; make some with"),
+    ("figure 20 --published --data glyphs", r"no results of glyphs, only of: cub, miniimagenet"),
     ("frobnicate", r"No such command 'frobnicate'.*raymaml --help"),
 ]
 
@@ -144,6 +155,46 @@ def test_a_cluster_that_does_not_answer_is_named_soon(
     assert (ran.code, ran.out) == (2, "")
     assert re.search(expected, ran.err.splitlines()[-1])
     assert "Traceback" not in ran.err
+
+
+# --- files of results
+
+RESULTS = "data,method,backbone,augment,seed,split,checkpoint,accuracy,accuracy_ci95,loss,tasks\n"
+NOVEL = "glyphs,maml,conv4,false,5,novel,best,0.9,0.01,0.3,600\n"
+
+
+@pytest.mark.parametrize("verb", ["table 2", "figure 3"])
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (RESULTS.replace("accuracy,", "accuracy_pct,"), r"a.csv line 1: the columns data,.* were expected, got "),
+        (RESULTS + NOVEL.replace("0.9", "90"), r"a.csv line 2: accuracy must be a share .* not a percentage, got 90"),
+        (RESULTS + NOVEL.replace("best", "last"), r"no results of best checkpoints on novel tasks; make some with"),
+        (RESULTS, r"no results or curves; make some with"),
+    ],
+)
+def test_files_of_results_that_cannot_be_used(refused, here, verb, text, expected):
+    (here / "a.csv").write_text(text)
+    refused(*verb.split(), "--from", "a.csv", expected=expected)
+
+
+@pytest.mark.parametrize("verb", ["table 2", "figure 3"])
+def test_a_seed_that_two_files_have_is_refused(refused, here, verb):
+    for name in ("a.csv", "b.csv"):
+        (here / name).write_text(RESULTS + NOVEL)
+    expected = r"two results of seed 5 of maml conv4 without augmentation on glyphs, .*; give one of them"
+    refused(*verb.split(), "--from", "a.csv", "b.csv", expected=expected)
+
+
+def test_a_figure_of_overfitting_needs_two_checkpoints(refused, here):
+    (here / "a.csv").write_text(RESULTS + NOVEL)
+    expected = r"no curves of MAML over training, nor results of both its best and its last checkpoint; make some"
+    refused("figure", "19", "--data", "glyphs", "--from", "a.csv", expected=expected)
+
+
+def test_damaged_metrics_are_named(refused, run_at_home):
+    (run_at_home / "seed-5" / "metrics.jsonl").write_text('{"step": 1, "val_accuracy": "high"}\n')
+    refused("figure", "19", "--data", "glyphs", expected=r"metrics.jsonl is damaged: .*restore the file")
 
 
 # --- a finished run

@@ -58,6 +58,18 @@ def test_a_stored_surface_is_drawn_without_torch_and_ray(store, here):
     assert loaded(PROGRAM, "figure", "surface", store, "--formats", "svg") == ["matplotlib", "zarr"]
 
 
+@pytest.mark.parametrize(
+    ("args", "heavy"),
+    [
+        (["table", "2"], []),
+        (["figure", "3", "--formats", "svg"], ["matplotlib"]),
+        (["figure", "19", "--data", "glyphs", "--formats", "svg"], ["matplotlib"]),
+    ],
+)
+def test_results_of_runs_are_shown_without_torch_and_ray(run_at_home, here, args, heavy):
+    assert loaded(PROGRAM, *args) == heavy
+
+
 def test_a_wrong_option_loads_nothing_heavy():
     code = PROGRAM.replace("assert not exit.code", "assert exit.code == 2")
     assert loaded(code, "surface", "--tasks", "0") == []

@@ -54,3 +54,4 @@ def test_a_wheel_holds_two_packages_and_every_module(tmp_path):
     ours |= {f"raymaml_cli/{path.name}" for path in (ROOT / "cli").glob("*.py")}
     assert {name for name in names if name.endswith(".py")} == ours
     assert "raymaml/py.typed" in names
+    assert {"raymaml/published/runs.csv", "raymaml/published/table2.csv"} <= set(names)

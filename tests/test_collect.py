@@ -1,0 +1,175 @@
+"""What the verbs find in the home of runs, and how tables and figures are made of it."""
+
+import dataclasses
+import json
+import math
+
+import pytest
+
+from raymaml import files, published, runs
+from raymaml.errors import MismatchError, MissingError, SpecError
+from raymaml.results import Result, write_csv
+from raymaml.runs import RunDir
+from raymaml.specs import Score, TaskSpec
+from raymaml.verbs.result_figures import figure_results
+from raymaml.verbs.results import collect
+from raymaml.verbs.sources import gather
+from raymaml.verbs.table import table
+
+
+@pytest.fixture
+def make(spec):
+    """Make the folder of a run: finished seeds, and rows of metrics for each."""
+
+    def write(name, *, seeds=(), rows=(), **changes) -> RunDir:
+        run = RunDir(runs.home() / name)
+        run.claim(dataclasses.replace(spec, **changes))
+        for seed in seeds:
+            files.write_json(run.seed(seed).result, {"test": Score(0.5 + seed / 100, 0.1, None, 3).to_dict()})
+            for row in rows:
+                run.seed(seed).append_metrics(row)
+        return run
+
+    return write
+
+
+ROWS = [
+    {"step": 2, "train_accuracy": 0.4, "val_accuracy": 0.3},
+    {"step": 4, "train_accuracy": 0.5, "val_accuracy": 0.35},
+]
+
+
+def test_finished_seeds_give_results_and_all_seeds_give_curves(make):
+    run = make("first", seeds=(5, 6), rows=ROWS)
+    run.seed(7).path.mkdir()
+    run.seed(7).append_metrics(ROWS[0])
+    results, curves = collect(None)
+    assert [(r.data, r.method, r.backbone, r.augment, r.seed) for r in results] == [
+        ("patterns", "maml", "conv4", False, 5),
+        ("patterns", "maml", "conv4", False, 6),
+    ]
+    one = results[0]
+    assert (one.split, one.checkpoint, one.accuracy, one.accuracy_ci95, one.tasks) == ("novel", "best", 0.55, 0.1, 3)
+    assert math.isnan(one.loss)
+    assert [(c.seed, c.split) for c in curves] == [(s, split) for s in (5, 6, 7) for split in ("base", "val")]
+    assert (curves[0].steps, curves[0].accuracy) == ((2, 4), (0.4, 0.5))
+    assert (curves[1].steps, curves[1].accuracy) == ((2, 4), (0.3, 0.35))
+    assert curves[4].steps == (2,)
+
+
+def test_what_was_evaluated_comes_before_the_tasks_of_training(make):
+    rows = [*ROWS, {"step": 6, "train_accuracy": 0.6, "val_accuracy": 0.4, "base_accuracy": 0.7, "novel_accuracy": 0.2}]
+    make("first", seeds=(5,), rows=rows)
+    _, curves = collect("patterns")
+    assert [(c.split, c.steps, c.accuracy) for c in curves] == [
+        ("base", (6,), (0.7,)),
+        ("val", (2, 4, 6), (0.3, 0.35, 0.4)),
+        ("novel", (6,), (0.2,)),
+    ]
+
+
+def test_only_the_data_set_asked_for(make):
+    make("first", seeds=(5,), rows=ROWS)
+    make("second", seeds=(5,), rows=ROWS, data="ants")
+    assert {r.data for r in collect(None)[0]} == {"ants", "patterns"}
+    assert {r.data for r in collect("ants")[0]} == {"ants"}
+    assert len(collect("ants")[1]) == 2
+    assert collect("bees") == ([], [])
+
+
+def test_the_longer_of_two_runs_counts_and_the_other_is_named(make):
+    make("a-short", seeds=(5,), rows=ROWS)
+    make("b-long", seeds=(6,), rows=ROWS, updates=1000)
+    make("c-shorter", seeds=(7,), updates=4)
+    make("d-5-shot", seeds=(8,), task=TaskSpec(5, 5, 2))
+    skipped = []
+    results, curves = collect(None, on_skip=skipped.append)
+    assert [r.seed for r in results] == [6]
+    assert {c.seed for c in curves} == {6}
+    assert skipped == [
+        "run a-short is left out: 6 updates, and b-long has 1,000",
+        "run c-shorter is left out: 4 updates, and b-long has 1,000",
+        "run d-5-shot is left out: it is 5-way 5-shot",
+    ]
+
+
+def test_two_runs_that_differ_in_something_else_are_refused(make):
+    make("first", seeds=(5,))
+    make("second", seeds=(5,), outer_lr=0.01)
+    with pytest.raises(MismatchError, match=r"runs first and second .*\(outer_lr is 0.001, asked for 0.01\); move one"):
+        collect(None)
+
+
+@pytest.mark.parametrize("row", [{"val_accuracy": 0.5}, {"step": "x", "val_accuracy": 1}, [1], {**ROWS[0], "step": 4}])
+def test_damaged_metrics_are_named(make, row):
+    run = make("first", seeds=(5,), rows=ROWS)
+    with run.seed(5).metrics.open("a") as lines:
+        lines.write(json.dumps(row) + "\n")
+    with pytest.raises(SpecError, match=r"metrics\.jsonl is damaged: .*restore the file"):
+        collect(None)
+
+
+# --- sources
+
+
+def test_files_and_records_are_taken_instead_of_the_runs_here(make, tmp_path):
+    make("first", seeds=(5,), rows=ROWS)
+    mine = Result("bees", "maml", "conv4", False, 5, "novel", "best", 0.5, 0.1, 1.0, 3)
+    write_csv(tmp_path / "a.csv", [mine])
+    assert gather(files=[tmp_path / "a.csv"]) == ([mine], [])
+    assert gather(published=True) == (published.runs(), [])
+    both, _ = gather(published=True, files=[tmp_path / "a.csv"], data=["bees", "cub"])
+    assert {r.data for r in both} == {"bees", "cub"}
+    results, curves = gather()
+    assert ([r.data for r in results], len(curves)) == (["patterns"], 2)
+    with pytest.raises(MissingError, match="no results of patterns, only of: bees"):
+        gather(files=[tmp_path / "a.csv"], data=["patterns"])
+
+
+def test_curves_are_enough_for_a_figure_of_an_unfinished_run(make, tmp_path):
+    run = make("first")
+    run.seed(5).path.mkdir()
+    for row in ROWS:
+        run.seed(5).append_metrics(row)
+    results, curves = gather(data=["patterns"])
+    assert (results, len(curves)) == ([], 2)
+    (path,) = figure_results(19, results, curves, tmp_path, ["svg"])
+    assert path == tmp_path / "figure19.svg"
+
+
+# --- tables and figures
+
+
+def test_a_table_is_text_and_files_of_the_same(tmp_path):
+    text = table(2, published.runs(), tmp_path / "new")
+    assert sorted(path.name for path in (tmp_path / "new").iterdir()) == ["table2.csv", "table2.tex", "table2.txt"]
+    assert (tmp_path / "new" / "table2.txt").read_text() == text
+    assert table(2, published.runs()) == text
+    assert len((tmp_path / "new" / "table2.csv").read_text().splitlines()) == 33
+    with pytest.raises(SpecError, match="must be one of 2, got 3"):
+        table(3, published.runs())
+    with pytest.raises(SpecError, match="as txt, csv, tex, not pdf"):
+        table(2, published.runs(), tmp_path / "other", ["txt", "pdf"])
+    assert not (tmp_path / "other").exists()
+
+
+def test_figures_say_what_they_are_of(tmp_path, monkeypatch):
+    titles = []
+    monkeypatch.setattr("raymaml.verbs.result_figures.save", lambda f, stem, formats: titles.append(f.get_suptitle()))
+    figure_results(3, published.runs())
+    mini = [r for r in published.runs() if r.data == "miniimagenet"]
+    figure_results(19, mini)
+    assert titles[0] == (
+        "Loss against accuracy on cub and miniimagenet: novel split, best checkpoint\n"
+        "a point is one seed (5, 6, 7): mean over 1,000 5-way 1-shot tasks"
+    )
+    assert titles[1].startswith(
+        "MAML on miniimagenet, 5-way 1-shot, seeds 5, 6, 7\n"
+        "checkpoints: mean over 1,000 tasks of the base and of the novel split\n"
+    )
+    with pytest.raises(SpecError, match="figure 19 shows one data set, not cub and miniimagenet"):
+        figure_results(19, published.runs())
+    with pytest.raises(SpecError, match="must be one of 3, 19, 20, got 4"):
+        figure_results(4, published.runs())
+    with pytest.raises(SpecError, match="two results of seed"):
+        figure_results(3, [*mini, mini[0]])
