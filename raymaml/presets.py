@@ -121,17 +121,18 @@ def train_spec(
     values["learner"] = _learner(values.pop("learner"), values)
     if isinstance(values["learner"], TransferSpec):
         _count_in_updates(values, images, way * shot)
+    task = TaskSpec(way, shot, values.pop("query"))  # before the model, whose outputs are its classes
     model = ModelSpec(backbone, images.images.shape[1], images.images.shape[2], way, values["learner"].norm)
     if method == "transfer":
         model = replace(model, outputs=max(values.pop("outputs", 0), len(images.splits["base"])))
     known = {item.name for item in fields(TrainSpec)}
-    foreign = sorted(values.keys() - known - {"query"})
+    foreign = sorted(values.keys() - known)
     if foreign:
         raise SpecError(f"{', '.join(foreign)}: not a value of method {method}")
     return TrainSpec(
         data=images.name,
         data_digest=images.digest,
-        task=TaskSpec(way, shot, values.pop("query")),
+        task=task,
         model=model,
         augment=augment,
         **values,

@@ -233,8 +233,8 @@ def over_seeds(results: Iterable[Result]) -> dict[Cell, Summary]:
 def nothing_there(what: str) -> MissingError:
     """The error of a table or a figure for which there is no result."""
     return MissingError(
-        f"there are no {what}; make some with `raymaml train --seeds 5 6 7`, name a file with --from, "
-        "or take the thesis's with --published"
+        f"there are no {what}; make some with `raymaml train --seeds 5 6 7` or `raymaml matrix`, "
+        "name a file with --from, or take the thesis's with --published"
     )
 
 

@@ -4,13 +4,15 @@ import dataclasses
 import json
 import math
 
+import numpy as np
 import pytest
 
 from raymaml import files, published, runs
 from raymaml.errors import MismatchError, MissingError, SpecError
+from raymaml.landscape.store import create_or_open
 from raymaml.results import Result, write_csv
 from raymaml.runs import RunDir
-from raymaml.specs import Score, TaskSpec
+from raymaml.specs import GridSpec, Score, SurfaceSpec, TaskSpec
 from raymaml.verbs.result_figures import figure_results
 from raymaml.verbs.results import collect
 from raymaml.verbs.sources import gather
@@ -55,6 +57,60 @@ def test_finished_seeds_give_results_and_all_seeds_give_curves(make):
     assert (curves[0].steps, curves[0].accuracy) == ((2, 4), (0.4, 0.5))
     assert (curves[1].steps, curves[1].accuracy) == ((2, 4), (0.3, 0.35))
     assert curves[4].steps == (2,)
+
+
+def evaluated(run_dir, seed, accuracy, **changes):
+    """An evaluation of two tasks or more in the folder of a seed, all of one accuracy."""
+    spec = run_dir.spec()
+    values = {
+        "run": spec.digest, "seed": seed, "checkpoint": "best", "checkpoint_digest": "0" * 64, "data": spec.data,
+        "data_digest": spec.data_digest, "model": spec.model, "learner": spec.learner, "split": "novel",
+        "task": TaskSpec(5, 1, spec.test_query), "tasks": 4, "task_seed": 0, "fresh_tasks": False,
+        "steps": spec.test_steps, "grid": GridSpec(1, 1), "direction_seed": 0, "orthogonal": False, **changes,
+    }  # fmt: skip
+    of = SurfaceSpec(**values)
+    store = create_or_open(run_dir.seed(seed).evaluations / f"{of.digest[:8]}.zarr", of, {})
+    for block in store.missing():
+        store.write(block, np.ones(block.shape), np.full(block.shape, accuracy))
+    return store
+
+
+def test_an_evaluation_of_more_tasks_replaces_the_runs_own_test_and_others_add_to_it(make):
+    run = make("first", seeds=(5,))
+    evaluated(run, 5, 0.75)
+    evaluated(run, 5, 0.5, tasks=2)  # fewer tasks than the test, which has 3
+    evaluated(run, 5, 0.25, split="base", checkpoint="last")
+    found = {(r.split, r.checkpoint): (r.accuracy, r.tasks, r.loss) for r in collect(None)[0]}
+    assert found == {("novel", "best"): (0.75, 4, 1.0), ("base", "last"): (0.25, 4, 1.0)}
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"steps": 9},
+        {"task": TaskSpec(5, 1, 3)},
+        {"task_seed": 1},
+        {"run": "1" * 64},
+    ],
+)
+def test_an_evaluation_of_another_kind_does_not_count(make, other):
+    run = make("first", seeds=(5,))
+    evaluated(run, 5, 0.75, **other)
+    assert [(r.accuracy, r.tasks) for r in collect(None)[0]] == [(0.55, 3)]
+
+
+def test_an_evaluation_that_was_interrupted_does_not_count(make):
+    run = make("first", seeds=(5,))
+    store = evaluated(run, 5, 0.75)
+    store.group["done"][3] = 0
+    assert [r.accuracy for r in collect(None)[0]] == [0.55]
+
+
+def test_a_data_set_of_larger_images_counts_as_the_same(make, spec):
+    large = dataclasses.replace(spec.model, image_size=224)
+    make("first", seeds=(5,), data="cub", model=dataclasses.replace(spec.model, image_size=84))
+    make("second", seeds=(5,), data="cub-224", model=dataclasses.replace(large, backbone="resnet10"))
+    assert [(r.data, r.backbone) for r in collect("cub")[0]] == [("cub", "conv4"), ("cub", "resnet10")]
 
 
 def test_what_was_evaluated_comes_before_the_tasks_of_training(make):

@@ -198,12 +198,21 @@ def train_all(
     """
     for job in jobs:
         RunDir(job.run).check(job.spec)
-        if workers_per_seed > 1 and job.spec.learner.kind == "transfer":
-            raise SpecError("--workers-per-seed must be 1 for transfer learning: batch norm takes a batch as a whole")
+        check_workers(job.spec, workers_per_seed)
     unfinished = [job for job in jobs if not RunDir(job.run).seed(job.seed).finished]
     if unfinished:
         with graceful_stop() as stopping, session(address):
             _run_all(unfinished, workers_per_seed, on_progress, stopping)
+
+
+def check_workers(spec: TrainSpec, workers_per_seed: int) -> None:
+    """Refuse to share what cannot be shared.
+
+    Raises:
+        SpecError: the workers cannot share an update of this learner.
+    """
+    if workers_per_seed > 1 and spec.learner.kind == "transfer":
+        raise SpecError("--workers-per-seed must be 1 for transfer learning: batch norm takes a batch as a whole")
 
 
 def _run_all(

@@ -9,9 +9,11 @@ from typing import Any
 from raymaml import runs
 from raymaml.errors import MismatchError, SpecError
 from raymaml.files import ADVICE
-from raymaml.results import Curve, Method, Result
+from raymaml.landscape.scores import score
+from raymaml.landscape.store import open_store
+from raymaml.results import Curve, Result, Which
 from raymaml.runs import RunDir, SeedDir
-from raymaml.specs import Split, TrainSpec, differences
+from raymaml.specs import Score, Split, SurfaceSpec, TrainSpec, differences
 
 WAY, SHOT = 5, 1  # of the thesis's tables and figures
 
@@ -28,7 +30,10 @@ Setting = tuple[str, str, str, bool]  # data, method, backbone, augment
 def collect(
     data: str | None, *, on_skip: Callable[[str], None] = lambda text: None
 ) -> tuple[list[Result], list[Curve]]:
-    """The test results, and the curves over training, of the 5-way 1-shot runs in `runs.home()`.
+    """The scores, and the curves over training, of the 5-way 1-shot runs in `runs.home()`.
+
+    Scores are of `raymaml evaluate` and `raymaml matrix`: of each split and checkpoint the evaluation of most
+    tasks, with the tasks and steps of the run's own test; where there is none, that test itself (novel, best).
 
     Of several runs with one data set, method, backbone and augmentation, that with the most updates
     counts, so that a short trial does not stand beside the real thing.
@@ -38,7 +43,8 @@ def collect(
         on_skip: told, in one line each, which runs do not count and why.
 
     Returns:
-        The results of finished seeds, and the curves of MAML seeds, finished or not.
+        The results of finished seeds, and the curves of MAML seeds, finished or not. Those on `NAME-224`, which
+        ResNets take, count as NAME's.
 
     Raises:
         MismatchError: two runs of equally many updates differ in something else.
@@ -49,7 +55,7 @@ def collect(
     for run, spec in _chosen(data, on_skip):
         for seed in run.seeds():
             if seed.finished:
-                results.append(_result(spec, seed))
+                results += _scores(spec, seed)
             if spec.learner.kind == "maml" and seed.metrics.is_file():
                 curves += _curves(spec, seed)
     return results, curves
@@ -59,8 +65,8 @@ def _chosen(data: str | None, on_skip: Callable[[str], None]) -> list[tuple[RunD
     """The runs that count, in the order of their names."""
     best: dict[Setting, tuple[RunDir, TrainSpec]] = {}
     for run, spec in _found():
-        setting = (spec.data, spec.learner.kind, spec.model.backbone, augmented(spec))
-        if data not in (None, spec.data):
+        setting = (_family(spec), spec.learner.kind, spec.model.backbone, spec.augment)
+        if data not in (None, spec.data, _family(spec)):
             continue
         if (spec.task.way, spec.task.shot) != (WAY, SHOT):
             on_skip(f"run {run.path.name} is left out: it is {spec.task.way}-way {spec.task.shot}-shot")
@@ -93,22 +99,42 @@ def _longer(
     return (one, other) if one[1].updates > other[1].updates else (other, one)
 
 
-def augmented(spec: TrainSpec) -> bool:
-    """Whether the training images of a run were augmented."""
-    return bool(getattr(spec, "augment", False))
+def _family(spec: TrainSpec) -> str:
+    """The data set whatever the size of its images: ResNets take `cub-224`, Conv nets `cub`."""
+    return spec.data.removesuffix(f"-{spec.model.image_size}")
 
 
-def _result(spec: TrainSpec, seed: SeedDir) -> Result:
-    score = seed.read_result()
-    method: Method = spec.learner.kind
+def _scores(spec: TrainSpec, seed: SeedDir) -> list[Result]:
+    """A result per split and checkpoint."""
+    found: dict[tuple[Split, Which], Score] = {("novel", "best"): seed.read_result()}
+    for store in map(open_store, sorted(seed.evaluations.glob("*.zarr"))):
+        of = store.spec
+        if of.run != spec.digest or _how(of) != (spec.test_steps, spec.test_query, 0) or store.missing():
+            continue
+        key = (of.split, _which(of.checkpoint))
+        if key not in found or of.tasks > found[key].tasks:
+            found[key] = score(store)
+    return [_result(spec, seed.seed, *key, value) for key, value in found.items()]
+
+
+def _how(spec: SurfaceSpec) -> tuple[int, int, int]:
+    return spec.steps, spec.task.query, spec.task_seed
+
+
+def _which(name: str) -> Which:
+    """The kept checkpoint of that name."""
+    return "last" if name == "last" else "best"
+
+
+def _result(spec: TrainSpec, seed: int, split: Split, which: Which, score: Score) -> Result:
     return Result(
-        data=spec.data,
-        method=method,
+        data=_family(spec),
+        method=spec.learner.kind,
         backbone=spec.model.backbone,
-        augment=augmented(spec),
-        seed=seed.seed,
-        split="novel",
-        checkpoint="best",
+        augment=spec.augment,
+        seed=seed,
+        split=split,
+        checkpoint=which,
         accuracy=score.accuracy,
         accuracy_ci95=score.accuracy_ci95,
         loss=math.nan if score.loss is None else score.loss,
@@ -121,7 +147,7 @@ def _curves(spec: TrainSpec, seed: SeedDir) -> list[Curve]:
         rows = seed.read_metrics()
         points = {split: _points(rows, names) for split, names in CURVES.items()}
         return [
-            Curve(spec.model.backbone, augmented(spec), seed.seed, split, *zip(*found, strict=True))
+            Curve(spec.model.backbone, spec.augment, seed.seed, split, *zip(*found, strict=True))
             for split, found in points.items()
             if found
         ]

@@ -10,7 +10,7 @@ from raymaml import data as data_sets
 from raymaml import runs, training
 from raymaml.presets import Compat, Method, Preset, default_for, train_spec
 from raymaml.runs import RunDir
-from raymaml.runtime.train import SeedStates, train_seeds
+from raymaml.runtime.train import SeedStates, check_workers, train_seeds
 from raymaml.specs import Backbone, Score, TrainSpec
 
 
@@ -66,6 +66,7 @@ def train(
     wanted = runs.check_seeds(list(seeds))
     training.check(spec, images)
     run.check(spec)
+    check_workers(spec, workers_per_seed)
     on_start(run, [seed for seed in wanted if run.seed(seed).finished])
     scores = train_seeds(spec, wanted, run, address=address, workers_per_seed=workers_per_seed, on_progress=on_progress)
     return run, scores
