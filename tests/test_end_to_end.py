@@ -64,7 +64,7 @@ def finish(program):
 
 def interrupt(program, ready, number):
     """Send a signal as soon as `ready()` holds; the program must still be running then."""
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 240
     while not ready():
         assert program.poll() is None, program.communicate()
         assert time.monotonic() < deadline

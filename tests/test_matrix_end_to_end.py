@@ -73,8 +73,9 @@ def test_a_matrix_survives_kill_9_of_the_driver_and_of_a_worker(home, glyphs, tm
                 ours, theirs = (checkpoints.load(getattr(r.seed(seed), which)).params for r in (run, plain))
                 assert all(torch.equal(ours[n], theirs[n]) for n in theirs)
             found = list(run.seed(seed).evaluations.glob("novel-best-3tasks-*.zarr"))
-            # The evaluation is that of the run's own test: the same tasks, steps and weights.
-            assert [score(stores.open_store(p)) for p in found] == [run.seed(seed).read_result()]
+            # The evaluation is that of the run's own test: the same tasks, steps and weights; float32 in the store.
+            [evaluated], test = [score(stores.open_store(p)) for p in found], run.seed(seed).read_result()
+            assert (evaluated.accuracy, evaluated.loss) == pytest.approx((test.accuracy, test.loss), rel=1e-6)
 
 
 def test_a_finished_matrix_does_nothing(home):
