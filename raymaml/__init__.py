@@ -4,6 +4,7 @@ The names below load what they need when they are first used: `import raymaml` a
 nor ray nor matplotlib.
 
     train, surface, figure_surface, show, demo      the commands, as functions
+    prepare_data                                    likewise: `raymaml data prepare`
     load_data, load_run, load_checkpoint            what is on disk
     TaskSampler, surface_spec, evaluator_of         tasks, and the evaluation of a block, without Ray
     open_surface                                    a Zarr store of a surface
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from raymaml.tasks import TaskSampler
     from raymaml.verbs.demo import demo
     from raymaml.verbs.figure import figure_surface
+    from raymaml.verbs.prepare import prepare as prepare_data
     from raymaml.verbs.show import show
     from raymaml.verbs.surface import surface
     from raymaml.verbs.train import train
@@ -45,6 +47,7 @@ _WHERE = {
     "load_data": "raymaml.data:load",
     "load_run": "raymaml.runs:find",
     "open_surface": "raymaml.landscape.store:open_store",
+    "prepare_data": "raymaml.verbs.prepare:prepare",
     "show": "raymaml.verbs.show:show",
     "surface": "raymaml.verbs.surface:surface",
     "surface_spec": "raymaml.landscape.request:surface_spec",
@@ -65,6 +68,7 @@ __all__ = [
     "load_data",
     "load_run",
     "open_surface",
+    "prepare_data",
     "show",
     "surface",
     "surface_spec",

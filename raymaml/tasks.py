@@ -58,7 +58,6 @@ class TaskSampler:
         self.dtype, self.device = dtype, device
         self.classes = np.array(_classes_of(images, split))
         _check_supply(images, split, self.classes, spec)
-        self._pixels = torch.from_numpy(images.images)
 
     def indices(self, index: int) -> TaskIndices:
         """The classes and image rows of task `index` (any integer from 0 up)."""
@@ -84,7 +83,8 @@ class TaskSampler:
         )
 
     def _gather(self, rows: npt.NDArray[np.int64]) -> Tensor:
-        pixels = self._pixels[torch.from_numpy(rows.ravel())].to(device=self.device, dtype=self.dtype)
+        # Rows first: the images may lie on disk, and only these are read.
+        pixels = torch.from_numpy(self.images.images[rows.ravel()]).to(device=self.device, dtype=self.dtype)
         mean, std = (
             torch.tensor(v, dtype=self.dtype, device=self.device).view(1, -1, 1, 1)
             for v in (self.images.mean, self.images.std)

@@ -8,22 +8,23 @@ them and puts back what they held.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import ray
 import ray.exceptions
 from ray.actor import ActorHandle
 
 from raymaml.errors import RaymamlError, last_line
-from raymaml.landscape.plan import Block
+
+Block = TypeVar("Block", bound=Hashable)  # of a surface, or the number of a chunk of images
 
 ATTEMPTS = 3  # of one block, and of starting an actor in a row, before giving up
 
 
 @dataclass
-class Outcome:
+class Outcome(Generic[Block]):
     """What became of the blocks."""
 
     finished: int = 0
@@ -32,7 +33,7 @@ class Outcome:
 
 
 @dataclass
-class Pool:
+class Pool(Generic[Block]):
     """Actors with two methods: `prepare()`, called once, and `evaluate(block)`."""
 
     make: Callable[[], Any]
@@ -43,13 +44,13 @@ class Pool:
     attempts: dict[Block, int] = field(default_factory=dict, init=False)
     busy: dict[ray.ObjectRef[Any], tuple[ActorHandle[Any], Block | None]] = field(default_factory=dict, init=False)
     failed_starts: int = field(default=0, init=False)
-    outcome: Outcome = field(default_factory=Outcome, init=False)
+    outcome: Outcome[Block] = field(default_factory=Outcome, init=False)
 
-    def run(self, blocks: Iterable[Block]) -> Outcome:
+    def run(self, blocks: Iterable[Block]) -> Outcome[Block]:
         """Evaluate every block once; a block that fails ATTEMPTS times is set aside and named.
 
         Raises:
-            RaymamlError: an actor could not prepare because of a user's mistake.
+            RaymamlError: an actor could not prepare, or evaluate a block, because of a user's mistake.
         """
         self.queue.extend(blocks)
         try:
@@ -79,7 +80,7 @@ class Pool:
         try:
             ray.get(ref)
         except ray.exceptions.RayTaskError as error:
-            if block is None:
+            if block is None or isinstance(error.cause, RaymamlError):  # it would be the same the next time
                 ray.kill(actor)
                 raise _user_error(error) from error
             self._count_failure(block, error)

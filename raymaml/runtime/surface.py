@@ -132,7 +132,7 @@ def _check_same_numbers(store: SurfaceStore, now: dict[str, Any]) -> None:
         )
 
 
-def _raise_unless_whole(path: Path, outcome: Outcome) -> None:
+def _raise_unless_whole(path: Path, outcome: Outcome[Block]) -> None:
     if outcome.failed:
         block, reason = next(iter(outcome.failed.items()))
         raise IncompleteError(f"{len(outcome.failed)} blocks of {path} failed, such as {block}: {reason}")
