@@ -123,7 +123,7 @@ def write(name: str, raw: RawSet, settings: dict[str, Any], fill: Fill | None = 
         raw: its pictures.
         settings: what they depend on, as JSON values; must hold `root`.
         fill: writes the missing chunks; by default in this process.
-        tell: called as images are done.
+        tell: called after each chunk.
 
     Raises:
         DataError: a picture cannot be read; what was there before stays.
@@ -184,13 +184,9 @@ class _Counter:
         self.store, self.tell, self.started = store, tell, time.monotonic()
         self.before = store.total - sum(len(store.rows(chunk)) for chunk in store.missing())
         self.decoded = 0
-        self._tell()
 
     def __call__(self, chunk: int) -> None:
         self.decoded += len(self.store.rows(chunk))
-        self._tell()
-
-    def _tell(self) -> None:
         seconds = time.monotonic() - self.started
         self.tell(Progress(self.before + self.decoded, self.store.total, self.decoded, seconds))
 

@@ -72,7 +72,7 @@ class ImageStore:
             DataError: the files are not as long as they were when the preparation began.
         """
         rows = self.rows(chunk)
-        if "offsets" in self.group:
+        if self.record["originals"]:
             offsets = np.asarray(self._array("offsets")[rows.start : rows.stop + 1])
             if np.diff(offsets).tolist() != [len(file) for file in files]:
                 raise DataError(f"{self.record['settings']['root']} changed while it was read: prepare it again")
@@ -103,6 +103,7 @@ def record_of(raw: RawSet, settings: Mapping[str, Any]) -> dict[str, Any]:
         "splits": {split: list(members) for split, members in raw.splits.items()},
         "mean": list(raw.mean),
         "std": list(raw.std),
+        "originals": raw.keep_files,
         "files": hashlib.sha256(listing.encode()).hexdigest(),  # of their names and sizes
         "provenance": {name: metadata.version(name) for name in PACKAGES},
     }
@@ -201,14 +202,14 @@ def _image_set(name: str, path: Path, group: zarr.Group, record: Mapping[str, An
         splits={split: tuple(sorted(index[c] for c in record["splits"][split])) for split in SPLITS},
         mean=tuple(record["mean"]),
         std=tuple(record["std"]),
-        originals=_originals(path, group, len(chunks), step, "L" if array.shape[1] == 1 else "RGB"),
+        originals=_originals(path, group, len(chunks), step, "L" if array.shape[1] == 1 else "RGB")
+        if record["originals"]
+        else None,
         known_digest=record.get("digest"),
     )
 
 
-def _originals(path: Path, group: zarr.Group, chunks: int, step: int, mode: str) -> EncodedOriginals | None:
-    if "offsets" not in group:
-        return None
+def _originals(path: Path, group: zarr.Group, chunks: int, step: int, mode: str) -> EncodedOriginals:
     array = group["offsets"]
     assert isinstance(array, zarr.Array)
     offsets = np.asarray(array[...], np.int64)
@@ -218,8 +219,8 @@ def _originals(path: Path, group: zarr.Group, chunks: int, step: int, mode: str)
 def _images_per_chunk(image: int, files: Sequence[int]) -> int:
     """As many as LARGEST bytes hold, of pixels and of the files beside them, within FEWEST and MOST."""
     step = max(FEWEST, min(MOST, LARGEST // image))
-    sums = np.concatenate([[0], np.cumsum(files)])
-    while step > FEWEST and (sums[step:] - sums[:-step]).max(initial=0) > LARGEST:
+    sizes = np.array(files, np.int64)
+    while files and step > FEWEST and np.add.reduceat(sizes, np.arange(0, len(files), step)).max() > LARGEST:
         step = max(FEWEST, step // 2)
     return step
 

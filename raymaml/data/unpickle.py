@@ -98,6 +98,11 @@ def _encode(value: str, codec: Any) -> bytes:
     return value.encode("latin1")
 
 
+def _no_bytes() -> bytes:
+    """In place of bytes(), by which Python 3 writes b"" for Python 2."""
+    return b""
+
+
 def _type(*ignored: Any) -> NoReturn:
     raise _RefusedError("numpy.ndarray()")
 
@@ -109,6 +114,8 @@ _ANSWERS: dict[tuple[str, str], Any] = {
     ("numpy", "ndarray"): _type,  # an argument of _reconstruct; no data set calls it
     ("numpy", "dtype"): _Dtype,
     ("_codecs", "encode"): _encode,
+    ("__builtin__", "bytes"): _no_bytes,
+    ("builtins", "bytes"): _no_bytes,
 }
 
 

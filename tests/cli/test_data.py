@@ -1,10 +1,8 @@
-import json
+import re
 
 import numpy as np
 import pytest
 from PIL import Image
-
-from raymaml.data import prepared
 
 
 @pytest.fixture
@@ -29,9 +27,9 @@ def test_prepared_pictures_are_listed_and_shown(command, pictures, tmp_path):
     ran = prepare(command, pictures)
     assert ran.code == 0, ran.err
     assert ran.out == "birds: 96 images, classes: base 2, val 2, novel 2; use it with --data birds\n"
-    listed = command("data", "list").out.splitlines()
-    assert "birds: your own pictures; prepared here" in listed
-    assert next(line for line in listed if line.startswith("omniglot: ")).endswith("not prepared here")
+    listed = command("data", "list").out
+    assert "birds: your own pictures\n  prepared here at 16 pixels: --data birds\n" in listed
+    assert re.search(r"^omniglot: .*\n  not prepared here$", listed, flags=re.MULTILINE)
     shown = command("data", "show", "birds", "--way", "2", "--query", "3", "--out", tmp_path / "sheets")
     assert shown.code == 0, shown.err
     assert len(shown.out.splitlines()) == 2
@@ -52,32 +50,3 @@ def test_a_truncated_picture_leaves_nothing_prepared(command, pictures, tmp_path
     assert (ran.code, ran.out, len(ran.err.splitlines())) == (2, "", 1)
     assert "c/3.png" in ran.err
     assert not list((tmp_path / "cache" / "prepared").iterdir())
-
-
-def test_the_files_of_a_killed_preparation_go(command, pictures, tmp_path):
-    leftover = tmp_path / "cache" / "prepared" / ".birds-abc.partial"
-    leftover.parent.mkdir(parents=True)
-    leftover.touch()
-    assert prepare(command, pictures).code == 0
-    assert not leftover.exists()
-
-
-@pytest.mark.parametrize("name", ["digest", "settings", "classes", "images"])
-def test_a_damaged_record_is_refused(command, pictures, tmp_path, name):
-    assert prepare(command, pictures).code == 0
-    path = tmp_path / "cache" / "prepared" / "birds.json"
-    values = json.loads(path.read_text())
-    del values[name]
-    path.write_text(json.dumps(values))
-    prepared._open.cache_clear()  # another process would read the files
-    ran = command("data", "show", "birds", "--way", "2", "--query", "3")
-    assert (ran.code, ran.out, len(ran.err.splitlines())) == (2, "", 1)
-    assert "again with --replace" in ran.err
-
-
-def test_a_place_that_cannot_be_used_is_named(command, tmp_path):
-    (tmp_path / "file").touch()
-    ran = command("data", "show", "--out", tmp_path / "file" / "sheets")
-    assert (ran.code, ran.out, len(ran.err.splitlines())) == (2, "", 1)
-    assert "cannot be used" in ran.err
-    assert "--out" in ran.err
