@@ -116,7 +116,10 @@ def list_sets(
 ) -> None:
     """What each data set is, its licence, how to get it, and whether it is prepared here."""
     from raymaml.data import catalogue, prepared
+    from raymaml.data.tree import open_tree
 
+    if root is not None:
+        open_tree(root)  # refused before anything is said
     here = {name: _prepared(name) for name in prepared.names()}
     typer.echo("glyphs: embedded, rendered from the fonts of matplotlib; ready")
     for kind, entry in catalogue.KINDS.items():

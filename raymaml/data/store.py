@@ -114,7 +114,7 @@ def create(path: Path, raw: RawSet, record: Mapping[str, Any]) -> ImageStore:
     group = zarr.create_group(path)
     sizes = raw.pictures.sizes(raw.names)
     image = (raw.channels, raw.size, raw.size)
-    step = _images_per_chunk(int(np.prod(image)), sizes if raw.keep_files else [])
+    step = _images_per_chunk(len(raw.names), int(np.prod(image)), sizes if raw.keep_files else [])
     chunks = -(-len(raw.names) // step)
     _new(group, "images", (len(raw.names), *image), (step, *image), ("image", "channel", "row", "column"))
     _new(group, "done", (chunks,), (1,), ("chunk",))
@@ -216,13 +216,13 @@ def _originals(path: Path, group: zarr.Group, chunks: int, step: int, mode: str)
     return EncodedOriginals([path / f"originals/{k}/c/0" for k in range(chunks)], offsets, step, mode)
 
 
-def _images_per_chunk(image: int, files: Sequence[int]) -> int:
-    """As many as LARGEST bytes hold, of pixels and of the files beside them, within FEWEST and MOST."""
+def _images_per_chunk(images: int, image: int, files: Sequence[int]) -> int:
+    """As many as LARGEST bytes hold, of pixels (`image` bytes each) and of files, within FEWEST and MOST."""
     step = max(FEWEST, min(MOST, LARGEST // image))
     sizes = np.array(files, np.int64)
     while files and step > FEWEST and np.add.reduceat(sizes, np.arange(0, len(files), step)).max() > LARGEST:
         step = max(FEWEST, step // 2)
-    return step
+    return -(-images // -(-images // step))  # equally many in each: Zarr fills the last chunk up to the full size
 
 
 def _new(

@@ -162,10 +162,15 @@ def test_the_store_is_zarr_without_compression(birds, prepare, cache):
 def test_chunks_hold_no_more_than_they_may(monkeypatch):
     monkeypatch.setattr(store, "MOST", 1024)
     monkeypatch.setattr(store, "FEWEST", 16)
-    assert store._images_per_chunk(3 * 84 * 84, []) == 1024
-    assert store._images_per_chunk(3 * 224 * 224, []) == 64 * 2**20 // (3 * 224 * 224) == 445
-    assert store._images_per_chunk(3 * 84 * 84, [100_000] * 60_000) == 512
-    assert store._images_per_chunk(3 * 84 * 84, [10, *[50_000_000] * 100]) == 16
+    for images, pixels, file, step in (
+        (60_000, 84, 0, 1017),  # 59 chunks, as even as can be
+        (60_000, 224, 0, 445),  # 64 MiB
+        (60_000, 84, 100_000, 509),
+        (100, 84, 50_000_000, 15),
+        (96, 224, 0, 96),
+        (1, 84, 1, 1),
+    ):
+        assert store._images_per_chunk(images, 3 * pixels**2, [file] * images if file else []) == step
 
 
 def test_black_images_are_stored(prepare, tmp_path):
@@ -373,6 +378,7 @@ def test_a_changed_byte_is_found_by_check(birds, prepare, cache, path):
         ("settings", "damaged"),
         ("classes", "damaged"),
         ("splits", "damaged"),
+        ("originals", "damaged"),
         ("kind", "version"),
     ],
 )
