@@ -24,7 +24,7 @@ import numpy as np
 
 from raymaml.data.cache import cache_folder
 from raymaml.data.imageset import ImageSet, digest_of
-from raymaml.errors import DataError, MismatchError, MissingError, SpecError
+from raymaml.errors import DataError, MismatchError, MissingError, RaymamlError, SpecError
 
 if TYPE_CHECKING:  # they import Pillow and zarr, which a list of names needs not
     from raymaml.data.raw import RawSet
@@ -138,11 +138,16 @@ def write(name: str, raw: RawSet, settings: dict[str, Any], fill: Fill | None = 
             store = _resumed(partial, record) or stores.create(partial, raw, record)
             try:
                 (fill or fill_here)(store, raw, _Counter(store, tell or (lambda _: None)))
-            except DataError:  # the pictures must change, and with them all that follows
-                shutil.rmtree(partial)
+            except RaymamlError as error:
+                # A picture that is damaged must change, and with it all that follows. Where nothing is done yet,
+                # as when no cluster answers, nothing stays.
+                if isinstance(error, DataError) or len(store.missing()) == store.chunks:
+                    shutil.rmtree(partial)
                 raise
             stores.finish(store, name)
             _put_in_place(partial, _path(name))
+    except RaymamlError:  # one of them is an OSError
+        raise
     except OSError as error:
         raise SpecError(f"{folder()} cannot be written ({error.strerror}): set RAYMAML_CACHE to another") from error
     _open.cache_clear()

@@ -7,6 +7,8 @@ import pytest
 from data.published import make_cub
 from PIL import Image
 
+from raymaml.data import prepared
+
 REAL = Path(__file__).parents[3] / "shared" / "data" / "omniglot_background_small1.zip"
 
 
@@ -68,6 +70,7 @@ def test_a_prepared_set_is_checked(command, pictures, tmp_path):
     assert "birds.zarr is damaged" in ran.err
     assert "prepare birds again with --replace" in ran.err
     chunk.unlink()
+    prepared._open.cache_clear()  # another process would open the files
     assert "birds: your own pictures\n  prepared here, but " in command("data", "list").out
 
 

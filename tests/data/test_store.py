@@ -416,9 +416,10 @@ def test_a_damaged_original_is_refused(birds, prepare, cache):
 # --- rotations of Omniglot
 
 
-def test_a_turned_character_is_a_class_of_the_same_split(prepare, tmp_path):
+def test_a_turned_character_is_a_class_of_the_same_split(prepare, tmp_path, monkeypatch):
+    monkeypatch.setattr(store, "MOST", 1024)  # 424 chunks would take a while
     rng = np.random.default_rng(0)
-    for alphabet, count in (("Tagalog", 17), ("Hebrew", 22), ("Latin", 26)):
+    for alphabet, count in (("Tagalog", 17), ("Ojibwe_(Canadian_Aboriginal_Syllabics)", 14), ("Early_Aramaic", 22)):
         for n in range(1, count + 1):
             folder = tmp_path / "omniglot" / alphabet / f"character{n:02}"
             folder.mkdir(parents=True)
@@ -429,14 +430,14 @@ def test_a_turned_character_is_a_class_of_the_same_split(prepare, tmp_path):
     plain = prepare("omniglot", tmp_path / "omniglot")
     turned = prepare("omniglot", tmp_path / "omniglot", rotations=True)
     assert (plain.name, turned.name) == ("omniglot", "omniglot-rotations")
-    assert len(turned.images) == 4 * len(plain.images) == 4 * 65 * 20
+    assert len(turned.images) == 4 * len(plain.images) == 4 * 53 * 20
     assert turned.originals is None
     for split, classes in plain.splits.items():
         expected = {f"{plain.class_names[c]}/rot{d:03}" for c in classes for d in (0, 90, 180, 270)}
         assert {turned.class_names[c] for c in turned.splits[split]} == expected
-    first = plain.class_names.index("Latin/character03")
+    first = plain.class_names.index("Tagalog/character03")
     upright = plain.images[plain.rows_of_class[first]]
     for quarters, name in enumerate(("rot000", "rot090", "rot180", "rot270")):
-        rows = turned.rows_of_class[turned.class_names.index(f"Latin/character03/{name}")]
+        rows = turned.rows_of_class[turned.class_names.index(f"Tagalog/character03/{name}")]
         assert np.array_equal(turned.images[rows], np.rot90(upright, quarters, axes=(2, 3)))
     assert np.array_equal(turned.original(7), turned.images[7])

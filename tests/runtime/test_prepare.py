@@ -99,9 +99,10 @@ def test_a_node_that_has_other_files_is_refused(cluster, birds, request_):
         catalogue.prepare(request_, fill=fill)
 
 
-def test_more_actors_than_the_cluster_holds_are_refused(cluster, request_):
+def test_more_actors_than_the_cluster_holds_are_refused(cluster, request_, tmp_path):
     with pytest.raises(ClusterError, match="2 CPUs: --actors must be from 1 to 2, got 3"):
         catalogue.prepare(request_, fill=on_ray(request_, actors=3))
+    assert list((tmp_path / "cache" / "prepared").iterdir()) == []
 
 
 @pytest.mark.parametrize(("threshold", "actors", "on"), [(126, None, True), (127, None, False), (127, 1, True)])
