@@ -54,7 +54,7 @@ class ImageSet:
     """
 
     name: str
-    images: Images  # uint8 (image, channel, height, width), a numpy array or mapped from disk
+    images: Images  # uint8 (image, channel, height, width), a numpy array or on disk
     labels: npt.NDArray[np.int64]  # (image,) index into class_names
     class_names: tuple[str, ...]
     splits: Mapping[str, tuple[int, ...]]  # base | val | novel -> class indices

@@ -1,4 +1,4 @@
-"""Prepared data sets: decoded once, kept in the data cache, mapped into memory by every process.
+"""Prepared data sets: decoded once, kept in the data cache, of which every process reads the images it needs.
 
 A set is a Zarr store NAME.zarr (see `raymaml.data.store`). It is filled under the name .NAME.partial and renamed when
 it is whole, so an interrupted preparation leaves none, and continues where it stopped.
@@ -80,7 +80,7 @@ def read_record(name: str) -> dict[str, Any] | None:
 
 
 def load(name: str) -> ImageSet:
-    """The prepared set of that name, its pixels mapped, not copied: uint8 (image, channel, size, size).
+    """The prepared set of that name, its pixels on disk until they are taken: uint8 (image, channel, size, size).
 
     Raises:
         MissingError: it is not prepared here.

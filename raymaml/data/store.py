@@ -6,8 +6,8 @@
         offsets     (image+1,)  where each picture file starts, and the end; only where files are kept
         originals/K (byte,)     the files of the pictures of chunk K, one after another
 
-Chunks are not compressed, so that they are mapped into memory as they are: pixels of photographs shrink little, and
-a set of 9 GB is trained on in less memory. A chunk has one writer, and all metadata is written before any starts.
+Chunks are not compressed, so that single images are read from where they lie: pixels of photographs shrink little,
+and a set of 9 GB is trained on in less memory. A chunk has one writer, and all metadata is written before any starts.
 """
 
 from __future__ import annotations
@@ -196,7 +196,7 @@ def _image_set(name: str, path: Path, group: zarr.Group, record: Mapping[str, An
     chunks = range(-(-array.shape[0] // step))
     return ImageSet(
         name=name,
-        images=ChunkedImages([path / f"images/c/{k}/0/0/0" for k in chunks], array.shape, step),
+        images=ChunkedImages(path, [f"images/c/{k}/0/0/0" for k in chunks], array.shape, step),
         labels=labels,
         class_names=tuple(counts),
         splits={split: tuple(sorted(index[c] for c in record["splits"][split])) for split in SPLITS},
@@ -213,7 +213,7 @@ def _originals(path: Path, group: zarr.Group, chunks: int, step: int, mode: str)
     array = group["offsets"]
     assert isinstance(array, zarr.Array)
     offsets = np.asarray(array[...], np.int64)
-    return EncodedOriginals([path / f"originals/{k}/c/0" for k in range(chunks)], offsets, step, mode)
+    return EncodedOriginals(path, [f"originals/{k}/c/0" for k in range(chunks)], offsets, step, mode)
 
 
 def _images_per_chunk(images: int, image: int, files: Sequence[int]) -> int:
