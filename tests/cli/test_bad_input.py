@@ -342,7 +342,7 @@ def test_what_is_no_store_is_refused(refused, here, tiny_run, kind):
 
 
 def test_a_store_of_a_later_version_is_refused(refused, newer_store):
-    refused("figure", "surface", newer_store, expected=r"small.zarr has format 2, this version reads 1")
+    refused("figure", "surface", newer_store, expected=r"small.zarr has format 3, this version reads 2; update raymaml")
 
 
 @pytest.mark.parametrize(
