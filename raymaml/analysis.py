@@ -86,6 +86,12 @@ class Area:
     high: float
 
 
+def all_done(done: Bools) -> Bools:
+    """(alpha, beta) whether every task of (task, alpha, beta) is computed."""
+    whole: Bools = np.asarray(done.all(axis=0))
+    return whole
+
+
 def areas(values: Floats, done: Bools, thresholds: Sequence[float]) -> list[Area]:
     """The area below each threshold of the mean over tasks, with a 95 % percentile interval over tasks.
 
@@ -102,7 +108,7 @@ def areas(values: Floats, done: Bools, thresholds: Sequence[float]) -> list[Area
     Raises:
         SpecError: the shapes differ, or there is no task.
     """
-    mean, whole = mean_over_tasks(values, done), done.all(axis=0)
+    mean, whole = mean_over_tasks(values, done), all_done(done)
     weights = _bootstrap_weights(len(values))
     cells = values[:, whole].astype(np.float64)
     finite = np.isfinite(cells)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,6 @@ from matplotlib.patheffects import withStroke
 from scipy.ndimage import distance_transform_edt
 
 from raymaml.analysis import Area, Bools
-from raymaml.errors import SpecError
 from raymaml.figures.flat import aspect_of, draw_flat
 from raymaml.figures.grid import Grid
 from raymaml.figures.legend import LINES
@@ -36,7 +35,6 @@ def flats(
     title: str,
     quantity: str = "query loss",
     step: float = 0.2,
-    colours: Mapping[float, str] | None = None,
 ) -> Figure:
     """Draw rows of surfaces as contour lines, with coloured areas below thresholds.
 
@@ -49,17 +47,16 @@ def flats(
         quantity: what the values are.
         step: between the lines of all panels, from 0.01 as in the thesis; a whole multiple of it where one of the
             panels would have more than 40 lines.
-        colours: of each threshold.
 
     Raises:
-        SpecError: there is no panel, or a threshold without a colour.
+        SpecError: there is no panel.
     """
     spacing = _common_spacing(rows, step)
     grids = [panel.grid for row in rows for panel in row.panels if panel.grid is not None]
     most = max((len(panel.areas) for row in rows for panel in row.panels), default=0)
     made = sheet(
         rows,
-        f"{title}\nlines every {short(spacing)}",
+        f"{title}\nlines every {short(spacing)}{', and at the thresholds of the areas' if most else ''}",
         aspect=max((aspect_of(grid) for grid in grids), default=1.0),
         left=0.38,
         right=0.12,
@@ -70,7 +67,7 @@ def flats(
         for panel, place in zip(row.panels, places, strict=True):
             if panel.grid is not None:
                 axes = _axes(made, panel.grid, place)
-                _draw(axes, panel.grid, spacing, panel.areas, _colours_of(panel.areas, colours or {}), quantity)
+                _draw(axes, panel.grid, spacing, panel.areas, panel.colours, quantity)
     return made.figure
 
 
@@ -78,13 +75,6 @@ def _common_spacing(rows: Sequence[Row], step: float) -> float:
     """One spacing for all panels, so that they compare."""
     ranges = [p.grid.range for row in rows for p in row.panels if p.grid is not None and p.grid.range is not None]
     return step * max((level_multiple(low, high, step) for low, high in ranges), default=1)
-
-
-def _colours_of(areas: Sequence[Area], colours: Mapping[float, str]) -> list[str]:
-    missing = [area.threshold for area in areas if area.threshold not in colours]
-    if missing:
-        raise SpecError(f"threshold {short(missing[0])} has no colour")
-    return [colours[area.threshold] for area in areas]
 
 
 def _axes(made: Sheet, grid: Grid, place: tuple[float, float]) -> Axes:
@@ -97,9 +87,9 @@ def _axes(made: Sheet, grid: Grid, place: tuple[float, float]) -> Axes:
     return axes
 
 
-def _draw(axes: Axes, grid: Grid, spacing: float, areas: Sequence[Area], colours: list[str], quantity: str) -> None:
+def _draw(axes: Axes, grid: Grid, spacing: float, areas: Sequence[Area], colours: Sequence[str], quantity: str) -> None:
     thresholds = [area.threshold for area in areas]
-    lines = [] if grid.range is None else contour_levels(*grid.range, spacing)
+    lines = contour_levels(*(grid.range or (0.0, 0.0)), spacing)
     plan = plan_levels(grid, [*lines, *thresholds], thresholds)
     draw_flat(axes, grid, plan, colours, quantity, labelled=not areas)
     if areas:
@@ -125,7 +115,7 @@ def _widest(axes: Axes, grid: Grid, mask: Bools) -> tuple[float, float] | None:
 
     The centre, where the cross is, counts as something else.
     """
-    width, height = axes.get_window_extent().size / axes.get_figure(root=True).dpi  # type: ignore[union-attr]
+    width, height = _inches(axes)
     inches = width / (len(grid.alphas) - 1), height / (len(grid.betas) - 1)
     free = np.pad(mask, 1)  # the frame counts too
     a, b = np.abs(grid.alphas).argmin(), np.abs(grid.betas).argmin()
@@ -135,17 +125,23 @@ def _widest(axes: Axes, grid: Grid, mask: Bools) -> tuple[float, float] | None:
     return (float(grid.alphas[i]), float(grid.betas[j])) if distance[i, j] > SMALLEST else None
 
 
-def _list_areas(axes: Axes, areas: Sequence[Area], colours: list[str]) -> None:
+def _list_areas(axes: Axes, areas: Sequence[Area], colours: Sequence[str]) -> None:
     handles: list[Patch | Line2D] = [
         Patch(facecolor=colour, edgecolor=LINES, linewidth=0.4, label=area_text(area))
         for area, colour in zip(areas, colours, strict=True)
     ]
     shared: dict[str, Any] = {"borderaxespad": 0, "borderpad": 0, "handlelength": 1.0, "handletextpad": 0.4}
-    high = axes.get_window_extent().height / axes.get_figure(root=True).dpi  # type: ignore[union-attr]
+    _, high = _inches(axes)
     axes.legend(
         handles=handles, loc="upper left", bbox_to_anchor=(0, -BELOW / high), fontsize=NOTE_SIZE, labelspacing=0.3,
         **shared,
     )  # fmt: skip
+
+
+def _inches(axes: Axes) -> tuple[float, float]:
+    """Width and height of the axes."""
+    box = axes.bbox.transformed(axes.figure.dpi_scale_trans.inverted())
+    return box.width, box.height
 
 
 def area_text(area: Area) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from matplotlib.figure import Figure
 
@@ -25,7 +26,8 @@ class Panel:
 
     grid: Grid | None
     heading: str = ""
-    areas: Sequence[Area] = ()  # below thresholds, for contours
+    areas: Sequence[Area] = ()  # below thresholds, for contours, from the lowest
+    colours: Sequence[str] = ()  # of the areas
 
     @property
     def notes(self) -> list[str]:
@@ -100,7 +102,7 @@ def _write(figure: Figure, row: Row, places: list[tuple[float, float]], wide: fl
     width, height = figure.get_size_inches()
     for panel, (x, y) in zip(row.panels, places, strict=True):
         centre, top = (x + wide / 2) / width, y + high + 0.03
-        shared = {"ha": "center", "va": "bottom", "linespacing": 1.2}
+        shared: dict[str, Any] = {"ha": "center", "va": "bottom", "linespacing": 1.2}
         notes = "\n".join(panel.notes)
         figure.text(centre, top / height, notes, **shared, size=NOTE_SIZE, color="#555555")
         above = (top + NOTE * len(panel.notes)) / height
