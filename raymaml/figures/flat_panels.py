@@ -24,7 +24,7 @@ from raymaml.figures.style import styled
 # The thesis's names for its areas, as colours that remain apart with all common forms of colour blindness
 # (Okabe and Ito 2008), lightened so that lines and labels are read on them.
 RED, YELLOW, BLUE, GREEN = "#E58A55", "#F3EA7A", "#84C4EC", "#58BF9E"
-SMALLEST = 0.09  # inches from its middle to its edge: a smaller area takes no label
+SMALLEST = 0.12  # inches from its middle to its edge: a smaller area takes no label
 BELOW = 0.33  # inches under a panel for its ticks and the name of its axis
 
 

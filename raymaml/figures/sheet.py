@@ -17,6 +17,7 @@ from raymaml.figures.style import DOUBLE, set_title, title_height
 HEADING_SIZE, NOTE_SIZE, TICK_SIZE = 7.5, 6.0, 5.5  # points
 HEADING, NOTE = 0.17, 0.12  # inches that a line of either takes
 ROW_LABEL = 0.17  # inches per line of a row's label, which is written upwards
+CLEAR = 0.06  # inches between a panel and what is written over it: half a tick label
 MOST_WIDE = 3.0  # inches, of a panel on a sheet of one or two columns
 
 
@@ -95,13 +96,13 @@ def sheet(
 def _over(row: Row) -> float:
     """Inches above the panels of a row."""
     headings = max(panel.heading.count("\n") + 1 if panel.heading else 0 for panel in row.panels)
-    return HEADING * headings + NOTE * max(len(panel.notes) for panel in row.panels) + 0.03
+    return HEADING * headings + NOTE * max(len(panel.notes) for panel in row.panels) + CLEAR
 
 
 def _write(figure: Figure, row: Row, places: list[tuple[float, float]], wide: float, high: float) -> None:
     width, height = figure.get_size_inches()
     for panel, (x, y) in zip(row.panels, places, strict=True):
-        centre, top = (x + wide / 2) / width, y + high + 0.03
+        centre, top = (x + wide / 2) / width, y + high + CLEAR
         shared: dict[str, Any] = {"ha": "center", "va": "bottom", "linespacing": 1.2}
         notes = "\n".join(panel.notes)
         figure.text(centre, top / height, notes, **shared, size=NOTE_SIZE, color="#555555")
