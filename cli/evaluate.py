@@ -88,7 +88,7 @@ def say_scores(stores: list[SurfaceStore]) -> None:
     for store in stores:
         found, spec = score(store), store.spec
         groups.setdefault((spec.split, spec.checkpoint), []).append(found)
-        typer.echo(f"seed {spec.seed}, {spec.checkpoint} checkpoint, {spec.split}: {_line(found, spec.steps)}")
+        typer.echo(f"seed {spec.seed}, {spec.checkpoint} checkpoint, {spec.split}: {_line(found, spec.steps[-1])}")
     for (split, checkpoint), scores in groups.items():
         if len(scores) > 1:
             accuracies = [100 * s.accuracy for s in scores]

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from raymaml.errors import SpecError
+
 from . import options, progress
 
 if TYPE_CHECKING:
@@ -22,10 +24,33 @@ def surface(
         -1,
         1,
     ),
-    tasks: Annotated[int, typer.Option(min=1, help="Tasks at each point; each one's value is kept.")] = 100,
+    tasks: Annotated[
+        int | None,
+        typer.Option(min=1, help="Tasks at each point; each one's value is kept. Default: 100.", show_default=False),
+    ] = None,
+    task: Annotated[
+        int | None,
+        typer.Option(min=0, help="One task alone, by its number in the task seed, from 0.", show_default=False),
+    ] = None,
     split: Annotated[Literal["base", "val", "novel"], typer.Option(help="Classes of the tasks.")] = "novel",
-    query: Annotated[int, typer.Option(min=1, help="Query images per class.")] = 15,
-    steps: Annotated[int, typer.Option(min=0, help="Inner steps from the perturbed initialisation.")] = 10,
+    query: Annotated[
+        list[str] | None,
+        typer.Option(help="Query images per class; the loss of each of several, as 1 2 4 15. Default: 15."),
+    ] = None,
+    steps: Annotated[
+        list[str] | None,
+        typer.Option(help="Inner steps; the loss after each of several, as 0 1 5 10. Default: 10."),
+    ] = None,
+    around: Annotated[
+        Literal["initial", "adapted"],
+        typer.Option(
+            help="initial: perturb the initialisation, then adapt, as the thesis's code does. "
+            "adapted: adapt the initialisation, then perturb, as its text says."
+        ),
+    ] = "initial",
+    part: Annotated[
+        Literal["all", "head", "feature"], typer.Option(help="Perturb this part of the network; parts add up to all.")
+    ] = "all",
     checkpoint: Annotated[Literal["best", "last"], typer.Option(help="Which weights to perturb.")] = "best",
     task_seed: Annotated[int, typer.Option(help="Seed of the tasks.")] = 0,
     fresh_tasks: Annotated[
@@ -40,13 +65,16 @@ def surface(
     address: options.Address = None,
     figure: Annotated[bool, typer.Option(help="Draw the surface at the end.")] = True,
 ) -> None:
-    """Compute the meta-loss on a plane of weight perturbations, on Ray actors, into Zarr.
+    """Compute the loss on a plane of weight perturbations, on Ray actors, into Zarr.
 
+    At each point the weights are perturbed and adapted to each task; the query set is scored, and the support set.
     Run the same command again after an interruption: it continues where it stopped.
     """
     from raymaml.verbs.figure import figure_surface
     from raymaml.verbs.surface import surface as compute
 
+    if task is not None and (tasks is not None or fresh_tasks):
+        raise SpecError("--task is one fixed task: leave out --tasks and --fresh-tasks")
     with progress.display() as shown:
         store = compute(
             run,
@@ -55,9 +83,12 @@ def surface(
             span=span,
             checkpoint=checkpoint,
             split=split,
-            tasks=tasks,
-            query=query,
-            steps=steps,
+            tasks=1 if task is not None else tasks or 100,
+            first_task=task or 0,
+            query=options.whole_numbers(query, "--query") if query else 15,
+            steps=options.whole_numbers(steps, "--steps") if steps else 10,
+            around=around,
+            part=part,
             task_seed=task_seed,
             fresh_tasks=fresh_tasks,
             direction_seed=direction_seed,

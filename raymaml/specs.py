@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import itertools
 import json
 import math
 import types
@@ -16,6 +17,9 @@ from raymaml.errors import SpecError
 Backbone = Literal["conv4", "conv6", "resnet10", "resnet18"]
 Precision = Literal["float32", "float64"]
 Split = Literal["base", "val", "novel"]
+Part = Literal["all", "head", "feature"]
+Around = Literal["initial", "adapted"]
+Counts = tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -33,8 +37,10 @@ class Spec:
         for item in dataclasses.fields(self):
             _check_value(item.name, getattr(self, item.name), typing.get_type_hints(type(self))[item.name])
         for name, low in self.minimum.items():
-            if getattr(self, name) < low:
-                raise SpecError(f"{name} must be at least {low:g}, got {getattr(self, name)}")
+            value = getattr(self, name)
+            lowest = value[0] if isinstance(value, tuple) else value
+            if lowest < low:
+                raise SpecError(f"{name} must be at least {low:g}, got {lowest}")
 
     def to_dict(self) -> dict[str, Any]:
         """This specification as plain JSON values."""
@@ -65,6 +71,8 @@ def _read_value(value: Any, hint: Any) -> Any:
         return hint.from_dict(value)
     if isinstance(hint, types.UnionType) and all(issubclass(kind, Spec) for kind in typing.get_args(hint)):
         return _read_kind(value, typing.get_args(hint))
+    if hint == Counts and isinstance(value, list):  # JSON has no tuples
+        return tuple(value)
     return float(value) if hint is float and type(value) is int else value
 
 
@@ -83,6 +91,9 @@ def _check_value(name: str, value: Any, hint: Any) -> None:
         if value not in typing.get_args(hint):
             raise SpecError(f"{name} must be one of {', '.join(map(str, typing.get_args(hint)))}, got {value!r}")
         return
+    if hint == Counts:
+        _check_counts(name, value)
+        return
     allowed = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
     if type(value) not in allowed:  # exact: True is no count
         raise SpecError(f"{name} must be of type {getattr(hint, '__name__', hint)}, got {value!r}")
@@ -90,11 +101,22 @@ def _check_value(name: str, value: Any, hint: Any) -> None:
         raise SpecError(f"{name} must be a finite number, got {value}")
 
 
+def _check_counts(name: str, value: Any) -> None:
+    if type(value) is not tuple or not value or any(type(count) is not int for count in value):
+        raise SpecError(f"{name} must be one or more whole numbers, got {value!r}")
+    if any(later <= earlier for earlier, later in itertools.pairwise(value)):
+        raise SpecError(f"{name} must ascend, each number once, got {_text(value)}")
+
+
+def _text(value: Any) -> str:
+    return " ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
 def differences(there: Spec, asked: Spec) -> str:
     """The values in which two specifications differ, as one line for a person."""
     a, b = _flatten(there.to_dict()), _flatten(asked.to_dict())
     changed = [k for k in sorted(a.keys() | b.keys()) if a.get(k) != b.get(k)]
-    return "; ".join(f"{k} is {a.get(k, 'absent')}, asked for {b.get(k, 'absent')}" for k in changed)
+    return "; ".join(f"{k} is {_text(a.get(k, 'absent'))}, asked for {_text(b.get(k, 'absent'))}" for k in changed)
 
 
 def _flatten(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -263,7 +285,10 @@ class GridSpec(Spec):
 
 @dataclass(frozen=True)
 class SurfaceSpec(Spec):
-    """One meta-loss surface: equal digests mean equal numbers on one machine."""
+    """A loss around trained weights, at several numbers of inner steps and of query images at once.
+
+    Equal digests mean equal numbers on one machine.
+    """
 
     run: str  # digest of the TrainSpec
     seed: int  # of the run
@@ -274,17 +299,37 @@ class SurfaceSpec(Spec):
     model: ModelSpec
     learner: LearnerSpec
     split: Split
-    task: TaskSpec
+    task: TaskSpec  # with the most query images per class that are scored
+    queries: Counts  # query images per class: the first so many of each class are scored
     tasks: int
+    first_task: int  # number of the first one in the task seed
     task_seed: int
     fresh_tasks: bool  # new tasks at each grid point (the thesis) or the same ones (the default)
-    steps: int  # inner steps from the perturbed initialisation
+    steps: Counts  # inner steps after which the loss is recorded
     grid: GridSpec
     direction_seed: int
     orthogonal: bool
     precision: Precision = "float32"
-    around: Literal["initial"] = "initial"  # perturb the initialisation, then adapt
-    minimum: ClassVar[dict[str, float]] = {"tasks": 1, "steps": 0}
+    around: Around = "initial"  # perturb, then adapt (what the thesis ran); or adapt, then perturb (what it says)
+    part: Part = "all"  # of the network that is perturbed (thesis figures 6 and 7)
+    minimum: ClassVar[dict[str, float]] = {"queries": 1, "tasks": 1, "first_task": 0, "steps": 0}
+
+    def __post_init__(self) -> None:
+        """Check also that the values fit each other."""
+        super().__post_init__()
+        if self.task.query != self.queries[-1]:
+            raise SpecError(f"task.query must be the last of queries ({self.queries[-1]}), got {self.task.query}")
+        if self.learner.kind == "transfer" and (self.part, self.around) == ("head", "initial"):
+            raise SpecError(
+                "transfer learning fits a new head to each task, so perturbing the initial head changes nothing; "
+                "perturb the adapted one with --around adapted"
+            )
+
+    @property
+    def task_numbers(self) -> range:
+        """Numbers of the tasks in the task seed; positions among the fresh tasks of a point."""
+        first = 0 if self.fresh_tasks else self.first_task
+        return range(first, first + self.tasks)
 
 
 @dataclass(frozen=True)

@@ -39,6 +39,12 @@ def adapt(params, task, lr, steps, *, create_graph=False):
     return fast
 
 
+def support_loss(params, task, lr, steps):
+    """The loss that the inner loop descends, after it."""
+    start = {name: value.clone().requires_grad_() for name, value in params.items()}
+    return cross_entropy(conv_net(adapt(start, task, lr, steps), task.support_x), task.support_y).item()
+
+
 def query_loss(params, task, lr, steps):
     """The loss that a landscape shows."""
     start = {name: value.clone().requires_grad_() for name, value in params.items()}
@@ -58,15 +64,45 @@ def filter_norms(weights):
     return [math.sqrt(sum(float(v) ** 2 for v in row.flatten())) for row in weights]
 
 
-def surface(params, directions, alphas, betas, tasks, lr, steps):
-    """Loss[task][alpha][beta] by three plain loops."""
+def perturbed(params, directions, a, b):
+    """A point of the plane."""
     first, second = directions
+    return {n: params[n] + a * first[n] + b * second[n] for n in params}
+
+
+def surface(params, directions, alphas, betas, tasks, lr, steps, loss=query_loss):
+    """Loss[task][alpha][beta] by three plain loops: perturbed, then adapted."""
+    return [
+        [[loss(perturbed(params, directions, a, b), task, lr, steps) for b in betas] for a in alphas] for task in tasks
+    ]
+
+
+def normalised(weights, draws):
+    """A raw draw whose slices are given the norms of the slices of the weights, one by one."""
+    found = {}
+    for name, value in weights.items():
+        found[name] = torch.zeros_like(value)
+        for i, row in enumerate(value if value.dim() > 1 else []):
+            raw = draws[name].view(value.shape)[i]
+            found[name][i] = raw * (row.norm() / raw.norm())
+    return found
+
+
+def surface_around_adapted(params, draws, alphas, betas, tasks, lr, steps, loss=query_loss):
+    """Loss[task][alpha][beta] by three plain loops: adapted, then perturbed, and not adapted again."""
+    adapted = [
+        {
+            n: v.detach()
+            for n, v in adapt({n: v.clone().requires_grad_() for n, v in params.items()}, t, lr, steps).items()
+        }
+        for t in tasks
+    ]
     return [
         [
-            [query_loss({n: params[n] + a * first[n] + b * second[n] for n in params}, task, lr, steps) for b in betas]
+            [loss(perturbed(weights, [normalised(weights, d) for d in draws], a, b), task, lr, 0) for b in betas]
             for a in alphas
         ]
-        for task in tasks
+        for task, weights in zip(tasks, adapted, strict=True)
     ]
 
 

@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from raymaml.analysis import mean_over_tasks, sublevel_share
+from raymaml.analysis import areas, mean_over_tasks, sublevel_share
 from raymaml.errors import SpecError
 
 NAN, INF = math.nan, math.inf
@@ -53,3 +53,52 @@ def test_share_is_over_the_done_cells_only():
 
 def test_share_compares_in_the_precision_of_the_surface():
     assert sublevel_share(np.full((2, 2), 0.81, np.float32), np.float64(0.81)) == 1.0
+
+
+def by_resampling(values, threshold):
+    """The interval by drawing tasks one by one, with other random numbers than the package's."""
+    rng, shares = np.random.default_rng(1), []
+    for _ in range(4_000):
+        drawn = values[rng.integers(0, len(values), len(values))]
+        shares.append(np.mean(drawn.mean(axis=0) <= threshold))
+    return np.percentile(shares, (2.5, 97.5))
+
+
+def test_areas_are_those_of_the_mean_with_the_interval_of_resampled_tasks():
+    rng = np.random.default_rng(0)
+    values = np.abs(np.linspace(-1, 1, 400)).reshape(20, 20) + rng.normal(0, 0.3, (9, 1, 1))
+    found = areas(values, np.ones(values.shape, bool), [0.3, 0.6])
+    for area, threshold in zip(found, (0.3, 0.6), strict=True):
+        assert (area.threshold, area.share) == (threshold, sublevel_share(values.mean(axis=0), threshold))
+        assert (area.low, area.high) == pytest.approx(by_resampling(values, threshold), abs=0.03)
+        assert area.low < area.share < area.high
+    assert areas(values, np.ones(values.shape, bool), [0.3, 0.6]) == found  # the draws are keyed
+
+
+def test_equal_tasks_leave_no_interval_and_one_task_has_none():
+    values = np.tile(np.linspace(0, 1, 16).reshape(1, 4, 4), (5, 1, 1))
+    (area,) = areas(values, np.ones(values.shape, bool), [0.5])
+    assert (area.share, area.low, area.high) == (0.5, 0.5, 0.5)
+    (alone,) = areas(values[:1], np.ones((1, 4, 4), bool), [0.5])
+    assert alone.share == 0.5
+    assert math.isnan(alone.low)
+    assert math.isnan(alone.high)
+
+
+def test_a_diverged_task_is_above_where_it_is_drawn_and_nowhere_else():
+    values = np.zeros((4, 2, 2))
+    values[0, 0, 0], values[1, 0, 0] = NAN, INF
+    (area,) = areas(values, np.ones(values.shape, bool), [0.5])
+    assert area.share == 0.75
+    # The cell counts when neither task is drawn, which happens in 1 of 16 draws: more than 2.5 %.
+    assert (area.low, area.high) == (0.75, 1.0)
+
+
+def test_areas_are_over_the_points_that_are_done():
+    values, done = np.zeros((3, 2, 2)), np.ones((3, 2, 2), bool)
+    values[:, 0, 0], done[2, 1] = 9.0, False
+    (area,) = areas(values, done, [0.5])
+    assert (area.share, area.low, area.high) == (0.5, 0.5, 0.5)
+    (none,) = areas(values, np.zeros((3, 2, 2), bool), [0.5])
+    assert math.isnan(none.share)
+    assert math.isnan(none.low)

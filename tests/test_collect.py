@@ -4,12 +4,12 @@ import dataclasses
 import json
 import math
 
-import numpy as np
 import pytest
 
 from raymaml import files, published, runs
 from raymaml.errors import MismatchError, MissingError, SpecError
 from raymaml.landscape.store import create_or_open
+from raymaml.landscape.values import empty
 from raymaml.results import Result, write_csv
 from raymaml.runs import RunDir
 from raymaml.specs import GridSpec, Score, SurfaceSpec, TaskSpec
@@ -65,13 +65,17 @@ def evaluated(run_dir, seed, accuracy, **changes):
     values = {
         "run": spec.digest, "seed": seed, "checkpoint": "best", "checkpoint_digest": "0" * 64, "data": spec.data,
         "data_digest": spec.data_digest, "model": spec.model, "learner": spec.learner, "split": "novel",
-        "task": TaskSpec(5, 1, spec.test_query), "tasks": 4, "task_seed": 0, "fresh_tasks": False,
-        "steps": spec.test_steps, "grid": GridSpec(1, 1), "direction_seed": 0, "orthogonal": False, **changes,
+        "task": TaskSpec(5, 1, spec.test_query), "queries": (spec.test_query,), "tasks": 4, "first_task": 0,
+        "task_seed": 0, "fresh_tasks": False, "steps": (spec.test_steps,), "grid": GridSpec(1, 1), "direction_seed": 0,
+        "orthogonal": False, **changes,
     }  # fmt: skip
     of = SurfaceSpec(**values)
     store = create_or_open(run_dir.seed(seed).evaluations / f"{of.digest[:8]}.zarr", of, {})
     for block in store.missing():
-        store.write(block, np.ones(block.shape), np.full(block.shape, accuracy))
+        found = empty(block.shape, len(of.steps), len(of.queries), "float32")
+        for values, value in zip(found, (1.0, accuracy, 1.0), strict=True):
+            values.fill(value)
+        store.write(block, found)
     return store
 
 
@@ -87,9 +91,12 @@ def test_an_evaluation_of_more_tasks_replaces_the_runs_own_test_and_others_add_t
 @pytest.mark.parametrize(
     "other",
     [
-        {"steps": 9},
-        {"task": TaskSpec(5, 1, 3)},
+        {"steps": (9,)},
+        {"steps": (0, 10)},
+        {"task": TaskSpec(5, 1, 3), "queries": (3,)},
+        {"queries": (1, 15)},
         {"task_seed": 1},
+        {"first_task": 1},
         {"run": "1" * 64},
     ],
 )

@@ -56,6 +56,6 @@ def test_the_python_of_the_readme_runs(cluster, glyphs, monkeypatch):
     (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), flags=re.DOTALL)
     names: dict[str, object] = {}
     exec(code, names)
-    assert names["loss"].shape == (2, 1, 3)
-    assert (names["store"].read("loss")[:, 1, :] == names["loss"][:, 0, :]).all()
+    assert names["loss"].shape == (2, 2, 1, 1, 3)
+    assert (names["store"].read("loss")[..., 1, :] == names["loss"][..., 0, :]).all()
     assert len(names["pictures"]) == 2

@@ -4,7 +4,17 @@ import json
 import pytest
 
 from raymaml.errors import SpecError
-from raymaml.specs import GridSpec, MamlSpec, ModelSpec, Score, TaskSpec, TrainSpec, differences
+from raymaml.specs import (
+    GridSpec,
+    MamlSpec,
+    ModelSpec,
+    Score,
+    SurfaceSpec,
+    TaskSpec,
+    TrainSpec,
+    TransferSpec,
+    differences,
+)
 
 
 def test_json_round_trip(spec):
@@ -77,6 +87,54 @@ def test_axes_have_the_asked_ends():
 )
 def test_whether_the_centre_is_on_the_grid(grid, holds):
     assert grid.holds_centre is holds
+
+
+@pytest.fixture
+def surface(spec):
+    return SurfaceSpec(
+        run=spec.digest, seed=5, checkpoint="best", checkpoint_digest="x", data=spec.data,
+        data_digest=spec.data_digest, model=spec.model, learner=spec.learner, split="novel", task=TaskSpec(5, 1, 4),
+        queries=(1, 4), tasks=3, first_task=2, task_seed=0, fresh_tasks=False, steps=(0, 1, 5), grid=GridSpec(3, 2),
+        direction_seed=0, orthogonal=False,
+    )  # fmt: skip
+
+
+def test_axes_of_a_surface_survive_json(surface):
+    again = SurfaceSpec.from_dict(json.loads(json.dumps(surface.to_dict())))
+    assert again == surface
+    assert (again.steps, again.queries, again.digest) == ((0, 1, 5), (1, 4), surface.digest)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"steps": ()}, r"steps must be one or more whole numbers, got \(\)"),
+        ({"steps": 5}, "steps must be one or more whole numbers, got 5"),
+        ({"steps": (True,)}, "steps must be one or more whole numbers"),
+        ({"steps": (1, 0)}, "steps must ascend, each number once, got 1 0"),
+        ({"steps": (1, 1)}, "steps must ascend, each number once, got 1 1"),
+        ({"steps": (-1, 1)}, "steps must be at least 0, got -1"),
+        ({"queries": (0, 4)}, "queries must be at least 1, got 0"),
+        ({"queries": (1, 3)}, r"task.query must be the last of queries \(3\), got 4"),
+        ({"first_task": -1}, "first_task must be at least 0, got -1"),
+        ({"part": "body"}, "part must be one of all, head, feature, got 'body'"),
+        ({"around": "theta"}, "around must be one of initial, adapted, got 'theta'"),
+        ({"learner": TransferSpec(), "part": "head"}, "perturbing the initial head changes nothing"),
+    ],
+    ids=str,
+)
+def test_bad_surfaces_are_refused(surface, change, message):
+    with pytest.raises(SpecError, match=message):
+        dataclasses.replace(surface, **change)
+
+
+def test_differences_of_axes_are_for_people(surface):
+    assert differences(surface, dataclasses.replace(surface, steps=(5,))) == "steps is 0 1 5, asked for 5"
+
+
+def test_tasks_are_numbered_from_the_first(surface):
+    assert list(surface.task_numbers) == [2, 3, 4]
+    assert list(dataclasses.replace(surface, fresh_tasks=True).task_numbers) == [0, 1, 2]
 
 
 def test_a_score_may_have_no_loss():

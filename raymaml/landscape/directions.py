@@ -4,44 +4,69 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
 from raymaml import streams
 from raymaml.params import Params
+from raymaml.specs import Part
 
 TINY = 1e-10  # keeps an all-zero draw from dividing by zero, as in Li et al.'s code
+HEAD = "head."  # what the names of the head's weights start with
 
 
-def filter_normalised(centre: Mapping[str, Tensor], *, seed: int, orthogonal: bool = False) -> tuple[Params, Params]:
-    """Two Gaussian directions whose filters have the norms of the centre's filters.
+@dataclass(frozen=True)
+class Draws:
+    """Gaussian directions that any weights of one model can be given, each scaled to those weights.
 
     A filter is one slice along the first axis of a convolution or linear weight. Biases and batch-norm
     parameters (one axis) get zero. Each tensor is drawn from (seed, axis, name) alone, so the parts of one
-    direction are the same whichever of them are used.
+    direction are the same whichever of them are used: head and feature add up to all, to the bit.
 
-    Args:
-        centre: the unperturbed weights.
+    Attributes:
         seed: of the draws.
         orthogonal: make each filter of the second direction orthogonal to the same filter of the first
             before it is normalised, which keeps the norms and makes the whole directions orthogonal.
             A filter of one number has nothing orthogonal to it and becomes zero.
-
-    Returns:
-        The alpha and the beta direction, in the centre's precision and place.
+        part: of the network that is perturbed; directions are zero elsewhere. None: nothing is.
     """
-    first, second = {}, {}
-    for name, weights in centre.items():
-        if weights.dim() <= 1:
-            first[name] = second[name] = torch.zeros_like(weights)
-            continue
-        a, b = (_draw(weights, seed, axis, name) for axis in ("alpha", "beta"))
-        if orthogonal:
-            b = _orthogonalised(b, a)
-        norms = weights.detach().double().cpu().flatten(1).norm(dim=1, keepdim=True)
-        first[name], second[name] = _like(weights, _scaled(a, norms)), _like(weights, _scaled(b, norms))
-    return first, second
+
+    seed: int
+    orthogonal: bool = False
+    part: Part | None = "all"
+    drawn: dict[str, tuple[Tensor, Tensor]] = field(default_factory=dict, init=False, compare=False, repr=False)
+
+    def around(self, centre: Mapping[str, Tensor]) -> tuple[Params, Params]:
+        """The alpha and the beta direction, whose filters have the norms of the centre's; in its precision and place.
+
+        What was drawn is kept: other weights of the same shapes get the same draws, normalised by their own filters.
+        """
+        first, second = {}, {}
+        for name, weights in centre.items():
+            if weights.dim() <= 1 or not self._perturbs(name):
+                first[name] = second[name] = torch.zeros_like(weights)
+                continue
+            norms = weights.detach().double().cpu().flatten(1).norm(dim=1, keepdim=True)
+            first[name], second[name] = (_like(weights, _scaled(d, norms)) for d in self._pair(name, weights))
+        return first, second
+
+    def _perturbs(self, name: str) -> bool:
+        return self.part == "all" or self.part == ("head" if name.startswith(HEAD) else "feature")
+
+    def _pair(self, name: str, weights: Tensor) -> tuple[Tensor, Tensor]:
+        if name not in self.drawn or self.drawn[name][0].numel() != weights.numel():  # a head of other outputs
+            a, b = (_draw(weights, self.seed, axis, name) for axis in ("alpha", "beta"))
+            self.drawn[name] = a, _orthogonalised(b, a) if self.orthogonal else b
+        return self.drawn[name]
+
+
+def filter_normalised(
+    centre: Mapping[str, Tensor], *, seed: int, orthogonal: bool = False, part: Part | None = "all"
+) -> tuple[Params, Params]:
+    """The alpha and the beta direction around one set of weights; see `Draws`."""
+    return Draws(seed, orthogonal, part).around(centre)
 
 
 def _draw(weights: Tensor, seed: int, axis: str, name: str) -> Tensor:

@@ -1,32 +1,34 @@
-"""The value of a block of the grid: perturb the initialisation, adapt to each task, score its query set.
+"""The values of a block of the grid: perturb weights, adapt to each task, score it, in one order or the other.
 
-The loss of task t at (alpha, beta) is L_query(adapt(theta + alpha * d1 + beta * d2, support)): recipe 5.1
-and 5.2, what the published code computes. Each task is evaluated alone, so that a value does not depend
-on the block that it was computed in.
+Around the initial weights, the loss of task t after k steps at (alpha, beta) is
+L(adapt_k(theta + alpha * d1 + beta * d2, support)): recipe 5.1 and 5.2, what the published code computes. Around
+the adapted weights it is L(theta_k + alpha * d1 + beta * d2), where theta_k = adapt_k(theta, support) and the
+directions are normalised by theta_k: what the thesis's text says. Each task is evaluated alone, so that a value
+does not depend on the block that it was computed in.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from functools import cached_property, partial
 
-import numpy as np
-import numpy.typing as npt
 import torch
 from torch import nn
 
 from raymaml import learners, models, params
 from raymaml.data.imageset import ImageSet
 from raymaml.errors import MismatchError
-from raymaml.landscape.directions import filter_normalised
+from raymaml.landscape import values
+from raymaml.landscape.directions import Draws
 from raymaml.landscape.plan import Block
-from raymaml.learners import Learner, Scorer
+from raymaml.landscape.values import Values
+from raymaml.learners import Learner, Trace, Tracer
 from raymaml.params import Params
-from raymaml.specs import SurfaceSpec
+from raymaml.specs import Around, Counts, SurfaceSpec
 from raymaml.tasks import TaskSampler
 
-Values = npt.NDArray[np.floating[Any]]  # (task, alpha, beta)
+Place = tuple[int | slice, ...]  # of a trace in the arrays of a block: task, step, alpha, beta
 
 
 @dataclass(frozen=True)
@@ -36,43 +38,81 @@ class Evaluator:
     model: nn.Module
     learner: Learner
     centre: Params
-    directions: tuple[Params, Params]
+    draws: Draws
     alphas: list[float]
     betas: list[float]
     sampler: TaskSampler
     number: Callable[[int, int, int], int]  # (task, alpha, beta) indices -> number of the task
-    steps: int
+    steps: Counts
+    queries: Counts
     dtype: str  # of the values
-    recent: dict[tuple[int, int], Scorer] = field(default_factory=dict, init=False, compare=False)  # of the last point
+    around: Around = "initial"
+    recent: dict[tuple[int, int], Tracer] = field(default_factory=dict, init=False, compare=False)  # of the last point
+
+    @cached_property
+    def directions(self) -> tuple[Params, Params]:
+        """The directions around the centre."""
+        return self.draws.around(self.centre)
 
     @property
     def direction_digest(self) -> str:
         """SHA-256 (hex) of both directions' bits."""
         return params.digest(*self.directions)
 
-    def evaluate(self, block: Block) -> tuple[Values, Values]:
-        """Query loss (nats) and accuracy (0..1) of each cell of the block, shape `block.shape`.
+    def evaluate(self, block: Block) -> Values:
+        """Query loss (nats), accuracy (0..1) and support loss (nats) of each cell of the block.
 
         A loss that overflows is inf or NaN: a value like any other.
         """
-        loss, accuracy = (np.empty(block.shape, self.dtype) for _ in range(2))
+        found = values.empty(block.shape, len(self.steps), len(self.queries), self.dtype)
+        cells = self._initial if self.around == "initial" else self._adapted
+        for (t, k, i, j), trace in cells(block):
+            found.loss[t, k, :, i, j] = trace.loss
+            found.accuracy[t, k, :, i, j] = trace.accuracy
+            found.support_loss[t, k, i, j] = trace.support_loss
+        return found
+
+    def _initial(self, block: Block) -> Iterator[tuple[Place, Trace]]:
+        """One adaptation from each perturbed point to each task."""
         for i in range(*block.alpha):
             for j in range(*block.beta):
-                score = self._scorer(i, j)
+                trace = self._tracer(i, j)
                 for t in range(*block.task):
-                    cell = t - block.task[0], i - block.alpha[0], j - block.beta[0]
-                    loss[cell], accuracy[cell] = score(self.number(t, i, j))
-        return loss, accuracy
+                    yield _place(block, t, slice(None), i, j), trace(self.number(t, i, j))
 
-    def _scorer(self, i: int, j: int) -> Scorer:
+    def _tracer(self, i: int, j: int) -> Tracer:
         """The task evaluations at one point, kept while blocks of that point follow each other."""
         if (i, j) not in self.recent:
             self.recent.clear()
-            point = params.add_scaled(
-                self.centre, (self.alphas[i], self.directions[0]), (self.betas[j], self.directions[1])
-            )
-            self.recent[i, j] = self.learner.scorer(self.model, point, self.sampler, self.steps)
+            point = self._perturbed(self.centre, self.directions, i, j)
+            self.recent[i, j] = self.learner.tracer(self.model, point, self.sampler, self.steps, self.queries)
         return self.recent[i, j]
+
+    def _adapted(self, block: Block) -> Iterator[tuple[Place, Trace]]:
+        """One adaptation of the centre to each task for all points of the block, none after the perturbation."""
+        points = [(i, j) for i in range(*block.alpha) for j in range(*block.beta)]
+        for t in range(*block.task):
+            by_task: dict[int, list[tuple[int, int]]] = {}  # fresh tasks are others at each point
+            for i, j in points:
+                by_task.setdefault(self.number(t, i, j), []).append((i, j))
+            for number, places in by_task.items():
+                task = self.sampler.task(number)
+                support, query = (task.support_x, task.support_y), (task.query_x, task.query_y)
+                states = self.learner.trajectory(self.model, self.centre, task, self.steps)
+                for k, state in enumerate(states):
+                    directions = self.draws.around(state)
+                    for i, j in places:
+                        predictor = partial(learners.predict, self.model, self._perturbed(state, directions, i, j))
+                        way = self.sampler.spec.way
+                        trace = learners.trace([predictor], support, query, way, self.queries)
+                        yield _place(block, t, slice(k, k + 1), i, j), trace
+
+    def _perturbed(self, centre: Params, directions: tuple[Params, Params], i: int, j: int) -> Params:
+        return params.add_scaled(centre, (self.alphas[i], directions[0]), (self.betas[j], directions[1]))
+
+
+def _place(block: Block, t: int, k: slice, i: int, j: int) -> Place:
+    return t - block.task[0], k, i - block.alpha[0], j - block.beta[0]
 
 
 def evaluator_of(spec: SurfaceSpec, weights: Params, images: ImageSet, device: torch.device | str = "cpu") -> Evaluator:
@@ -86,12 +126,13 @@ def evaluator_of(spec: SurfaceSpec, weights: Params, images: ImageSet, device: t
         raise MismatchError(f"data set {images.name} has other images here than where the run was trained")
     dtype = getattr(torch, spec.precision)
     model = models.build(spec.model)
-    centre = params.cast(models.ordered(model, weights), dtype, device)
+    # An evaluation has no use for directions: ResNet18 would draw 22 million numbers for nothing.
+    part = None if spec.grid.is_centre else spec.part
     return Evaluator(
         model=model,
         learner=learners.build(spec.learner),
-        centre=centre,
-        directions=_directions(spec, centre),
+        centre=params.cast(models.ordered(model, weights), dtype, device),
+        draws=Draws(spec.direction_seed, spec.orthogonal, part),
         alphas=spec.grid.coordinates(spec.grid.alphas),
         betas=spec.grid.coordinates(spec.grid.betas),
         sampler=TaskSampler(
@@ -103,17 +144,17 @@ def evaluator_of(spec: SurfaceSpec, weights: Params, images: ImageSet, device: t
             device=device,
             keep=not spec.fresh_tasks and spec.grid.alphas * spec.grid.betas > 1,
         ),
-        # Fresh tasks are numbered by grid point, so that it does not matter which actor asks, or when.
-        number=(lambda t, i, j: (i * spec.grid.betas + j) * spec.tasks + t)
-        if spec.fresh_tasks
-        else (lambda t, i, j: t),
+        number=_numbering(spec),
         steps=spec.steps,
+        queries=spec.queries,
         dtype=spec.precision,
+        around=spec.around,
     )
 
 
-def _directions(spec: SurfaceSpec, centre: Params) -> tuple[Params, Params]:
-    if spec.grid.is_centre:  # an evaluation: ResNet18 would draw 22 million numbers for nothing
-        zero = {name: torch.zeros_like(value) for name, value in centre.items()}
-        return zero, zero
-    return filter_normalised(centre, seed=spec.direction_seed, orthogonal=spec.orthogonal)
+def _numbering(spec: SurfaceSpec) -> Callable[[int, int, int], int]:
+    """Number of task t at (i, j); fresh ones by grid point, so that it does not matter which actor asks, or when."""
+    first, tasks, betas = spec.first_task, spec.tasks, spec.grid.betas
+    if spec.fresh_tasks:
+        return lambda t, i, j: first + (i * betas + j) * tasks + t
+    return lambda t, i, j: first + t

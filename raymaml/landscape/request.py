@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -9,7 +10,7 @@ from raymaml import checkpoints
 from raymaml.checkpoints import Checkpoint
 from raymaml.errors import SpecError
 from raymaml.runs import SeedDir
-from raymaml.specs import GridSpec, Precision, Split, SurfaceSpec, TaskSpec
+from raymaml.specs import Around, GridSpec, Part, Precision, Split, SurfaceSpec, TaskSpec
 
 Which = Literal["best", "last"]
 
@@ -21,10 +22,13 @@ def surface_spec(
     which: Which = "best",
     split: Split = "novel",
     tasks: int = 100,
-    query: int = 15,
+    first_task: int = 0,
+    query: int | Sequence[int] = 15,
     task_seed: int = 0,
     fresh_tasks: bool = False,
-    steps: int = 10,
+    steps: int | Sequence[int] = 10,
+    around: Around = "initial",
+    part: Part = "all",
     direction_seed: int = 0,
     orthogonal: bool = False,
     precision: Precision = "float32",
@@ -37,10 +41,13 @@ def surface_spec(
         which: the name under which the checkpoint was kept.
         split: of the classes that the tasks are made of.
         tasks: how many tasks, or per grid point with `fresh_tasks`.
-        query: query images per class.
+        first_task: number of the first one in the task seed.
+        query: query images per class, or several numbers of them: the loss of the first so many is kept for each.
         task_seed: of the tasks; the same for all runs by default, so that surfaces compare task by task.
         fresh_tasks: new tasks at each grid point, as in the thesis.
-        steps: inner steps from the perturbed initialisation.
+        steps: inner steps, or several numbers of them: the loss after each is kept.
+        around: perturb the `initial` weights, then adapt; or perturb the `adapted` weights.
+        part: of the network that is perturbed: `all`, `head` or `feature`, parts of one pair of directions.
         direction_seed: of the two random directions.
         orthogonal: make the second direction orthogonal to the first.
         precision: of weights and arithmetic.
@@ -48,7 +55,7 @@ def surface_spec(
     Raises:
         SpecError: a value is out of range.
     """
-    trained = checkpoint.spec
+    trained, queries = checkpoint.spec, _counts(query)
     return SurfaceSpec(
         run=trained.digest,
         seed=checkpoint.seed,
@@ -59,16 +66,24 @@ def surface_spec(
         model=trained.model,
         learner=trained.learner,
         split=split,
-        task=TaskSpec(trained.task.way, trained.task.shot, query),
+        task=TaskSpec(trained.task.way, trained.task.shot, max(queries, default=1)),
+        queries=queries,
         tasks=tasks,
+        first_task=first_task,
         task_seed=task_seed,
         fresh_tasks=fresh_tasks,
-        steps=steps,
+        steps=_counts(steps),
         grid=grid or GridSpec(),
         direction_seed=direction_seed,
         orthogonal=orthogonal,
         precision=precision,
+        around=around,
+        part=part,
     )
+
+
+def _counts(values: int | Sequence[int]) -> tuple[int, ...]:
+    return (values,) if isinstance(values, int) else tuple(sorted(set(values)))
 
 
 def evaluation_spec(
@@ -119,8 +134,10 @@ def checkpoint_dir(seed: SeedDir, which: Which = "best") -> Path:
 
 def default_store(seed: SeedDir, spec: SurfaceSpec) -> Path:
     """Where a surface goes unless told: the same command finds the same store again."""
-    grid = f"{spec.grid.alphas}x{spec.grid.betas}"
-    return seed.surfaces / f"{spec.split}-{grid}-{spec.tasks}tasks-{spec.digest[:8]}.zarr"
+    tasks = f"{spec.tasks}tasks" if spec.tasks > 1 else f"task{spec.first_task}"
+    words = [spec.split, f"{spec.grid.alphas}x{spec.grid.betas}", tasks]
+    words += [word for word in (spec.around, spec.part) if word not in ("initial", "all")]
+    return seed.surfaces / f"{'-'.join([*words, spec.digest[:8]])}.zarr"
 
 
 def load_for_surface(seed: SeedDir, which: Which = "best") -> Checkpoint:

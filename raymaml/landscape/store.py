@@ -1,10 +1,15 @@
 """The Zarr schema of a surface, in one place.
 
     <name>.zarr/            attributes: kind, format, spec, plan, provenance
-        loss      (task, alpha, beta)   query loss in nats; NaN or inf is a diverged cell, not a missing one
-        accuracy  (task, alpha, beta)   0..1
-        done      (task, alpha, beta)   1 once the cell is computed; written after loss and accuracy
-        task, alpha, beta               coordinates
+        loss          (task, step, query, alpha, beta)   of the query set, nats
+        accuracy      (task, step, query, alpha, beta)   of the query set, 0..1
+        support_loss  (task, step, alpha, beta)          nats
+        done          (task, alpha, beta)                1 once the cell is computed; written after the others
+        task, step, query, alpha, beta                   coordinates
+
+A loss that is NaN or inf is a diverged cell, not a missing one. Steps are inner steps; queries are query images per
+class, of which the first so many were scored. The layout is wide rather than one store per step, since one adaptation
+gives all steps and a cell is computed with all of them or not at all: hence `done` has neither axis.
 
 All metadata is written before any actor starts and never again. A block is one chunk of each array and has
 one writer: two processes writing parts of one chunk would lose data without an error (zarr-python #3682).
@@ -28,10 +33,16 @@ import zarr.errors
 
 from raymaml.errors import MismatchError, MissingError, SpecError
 from raymaml.landscape.plan import Block, Plan, plan_of
+from raymaml.landscape.values import Values
 from raymaml.specs import SurfaceSpec, differences
 
-KIND, FORMAT = "raymaml.surface", 1
-DIMENSIONS = ("task", "alpha", "beta")
+KIND, FORMAT = "raymaml.surface", 2
+DIMENSIONS = {
+    "loss": ("task", "step", "query", "alpha", "beta"),
+    "accuracy": ("task", "step", "query", "alpha", "beta"),
+    "support_loss": ("task", "step", "alpha", "beta"),
+    "done": ("task", "alpha", "beta"),
+}
 
 
 @dataclass(frozen=True)
@@ -44,20 +55,26 @@ class SurfaceStore:
     provenance: Mapping[str, Any]
     group: zarr.Group
 
-    def write(self, block: Block, loss: npt.NDArray[Any], accuracy: npt.NDArray[Any]) -> None:
-        """Store one block; it counts as done only after both of its arrays are on disk.
+    def write(self, block: Block, values: Values) -> None:
+        """Store one block; it counts as done only after all of its arrays are on disk.
 
         Raises:
             ValueError: the block is not exactly one chunk, or the values have another shape.
         """
-        self._check(block, loss, accuracy)
-        self._array("loss")[block.slices] = loss
-        self._array("accuracy")[block.slices] = accuracy
+        self._check(block, values)
+        for name, part in values._asdict().items():
+            self._array(name)[self._where(name, block)] = part
         self._array("done")[block.slices] = np.ones(block.shape, np.uint8)
 
-    def _check(self, block: Block, *values: npt.NDArray[Any]) -> None:
-        if any(v.shape != block.shape for v in values):
-            raise ValueError(f"{block} needs values of shape {block.shape}, got {[v.shape for v in values]}")
+    def _where(self, name: str, block: Block) -> tuple[slice, ...]:
+        task, *point = block.slices
+        return task, *[slice(None)] * (len(DIMENSIONS[name]) - 3), *point
+
+    def _check(self, block: Block, values: Values) -> None:
+        for name, part in values._asdict().items():
+            needed = _shape(self.spec, name, block.shape)
+            if part.shape != needed:
+                raise ValueError(f"{block} needs {name} of shape {needed}, got {part.shape}")
         if not self.plan.holds(block):
             raise ValueError(f"{block} is not one chunk of {self.path}: writing parts of a chunk loses data")
 
@@ -67,8 +84,24 @@ class SurfaceStore:
         return [block for block in self.plan.blocks() if not done[block.slices].all()]
 
     def read(self, name: str) -> npt.NDArray[Any]:
-        """One of the arrays `loss`, `accuracy`, `done`, shape (task, alpha, beta), in memory."""
+        """One of the arrays in memory, with all of its axes; see DIMENSIONS."""
         values: npt.NDArray[Any] = np.asarray(self._array(name)[...])
+        return values
+
+    def surface(self, name: str, *, step: int | None = None, query: int | None = None) -> npt.NDArray[Any]:
+        """One of `loss`, `accuracy`, `support_loss` after `step` inner steps, shape (task, alpha, beta), in memory.
+
+        Args:
+            name: of the array.
+            step: by default the last one that was recorded.
+            query: query images per class, by default the most that were scored; the support loss has none.
+
+        Raises:
+            MissingError: that step or that number of query images was not recorded.
+        """
+        at = {"step": _index(self.spec.steps, step, "steps"), "query": _index(self.spec.queries, query, "query images")}
+        chosen = tuple(at.get(axis, slice(None)) for axis in DIMENSIONS[name])
+        values: npt.NDArray[Any] = np.asarray(self._array(name)[chosen])
         return values
 
     def _array(self, name: str) -> zarr.Array[Any]:
@@ -76,6 +109,18 @@ class SurfaceStore:
         assert isinstance(array, zarr.Array)
         # An all-NaN chunk equals the fill value and would not be stored by default.
         return array.with_config({"write_empty_chunks": True})
+
+
+def _index(recorded: tuple[int, ...], wanted: int | None, what: str) -> int:
+    if wanted is not None and wanted not in recorded:
+        raise MissingError(f"the surface was not recorded at {wanted} {what}, only at {' '.join(map(str, recorded))}")
+    return len(recorded) - 1 if wanted is None else recorded.index(wanted)
+
+
+def _shape(spec: SurfaceSpec, name: str, box: tuple[int, int, int]) -> tuple[int, ...]:
+    """Shape of an array over a box of cells (task, alpha, beta)."""
+    sizes = dict(zip(DIMENSIONS["done"], box, strict=True)) | {"step": len(spec.steps), "query": len(spec.queries)}
+    return tuple(sizes[axis] for axis in DIMENSIONS[name])
 
 
 def create_or_open(path: Path, spec: SurfaceSpec, provenance: Mapping[str, Any]) -> SurfaceStore:
@@ -142,13 +187,17 @@ def _check_format(path: Path, attributes: Mapping[str, Any]) -> None:
     if attributes.get("kind") != KIND:
         raise SpecError(f"{path} is not a surface that raymaml wrote")
     if attributes.get("format") != FORMAT:
-        raise SpecError(f"{path} has format {attributes.get('format')}, this version reads {FORMAT}; update raymaml")
+        found = attributes.get("format")
+        older = isinstance(found, int) and found < FORMAT
+        advice = "move it away and compute it again" if older else "update raymaml"
+        raise SpecError(f"{path} has format {found}, this version reads {FORMAT}; {advice}")
 
 
 def _check_arrays(store: SurfaceStore) -> None:
-    for name in ("loss", "accuracy", "done"):
+    for name in DIMENSIONS:
         array = store._array(name)
-        if array.shape != store.plan.shape or array.chunks != store.plan.block_shape:
+        shape, chunks = (_shape(store.spec, name, box) for box in (store.plan.shape, store.plan.block_shape))
+        if array.shape != shape or array.chunks != chunks:
             raise ValueError(f"array {name} has shape {array.shape} and chunks {array.chunks}")
 
 
@@ -162,18 +211,15 @@ def _create(path: Path, spec: SurfaceSpec, provenance: Mapping[str, Any]) -> Non
         "provenance": dict(provenance),
     }
     group = zarr.create_group(path, attributes=attributes)
-    for name, dtype, fill in (
-        ("loss", spec.precision, np.nan),
-        ("accuracy", spec.precision, np.nan),
-        ("done", "uint8", 0),
-    ):
+    for name, dimensions in DIMENSIONS.items():
+        dtype, fill = ("uint8", 0) if name == "done" else (spec.precision, np.nan)
         group.create_array(
             name,
-            shape=plan.shape,
-            chunks=plan.block_shape,
+            shape=_shape(spec, name, plan.shape),
+            chunks=_shape(spec, name, plan.block_shape),  # all steps and queries of a block: one writer
             dtype=dtype,
             fill_value=fill,
-            dimension_names=DIMENSIONS,
+            dimension_names=dimensions,
         )
     _create_coordinates(group, spec)
     with warnings.catch_warnings():
@@ -184,7 +230,9 @@ def _create(path: Path, spec: SurfaceSpec, provenance: Mapping[str, Any]) -> Non
 
 def _create_coordinates(group: zarr.Group, spec: SurfaceSpec) -> None:
     coordinates = {
-        "task": np.arange(spec.tasks),
+        "task": np.array(spec.task_numbers),
+        "step": np.array(spec.steps),
+        "query": np.array(spec.queries),
         "alpha": np.array(spec.grid.coordinates(spec.grid.alphas)),
         "beta": np.array(spec.grid.coordinates(spec.grid.betas)),
     }

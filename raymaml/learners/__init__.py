@@ -4,7 +4,7 @@ import torch
 
 from raymaml import models
 from raymaml.data.imageset import ImageSet
-from raymaml.learners.base import Gradient, Learner, Objective, Scorer, score
+from raymaml.learners.base import Gradient, Learner, Objective, Scorer, Trace, Tracer, predict, score, trace
 from raymaml.learners.maml import Maml, MetaObjective
 from raymaml.learners.transfer import PretrainingObjective, Transfer
 from raymaml.pixels import PixelSource
@@ -17,10 +17,14 @@ __all__ = [
     "Maml",
     "Objective",
     "Scorer",
+    "Trace",
+    "Tracer",
     "Transfer",
     "build",
     "objective",
+    "predict",
     "score",
+    "trace",
 ]
 
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from raymaml.learners.base import Gradient, Scorer, accuracy_of, score
+from raymaml.learners.base import Gradient, Scorer, Trace, Tracer, accuracy_of, predict, score, trace
 from raymaml.models import apply
 from raymaml.params import Params
 from raymaml.specs import MamlSpec
@@ -23,16 +24,24 @@ class Maml:
     spec: MamlSpec
 
     def adapt(self, model: nn.Module, params: Mapping[str, Tensor], task: Task, steps: int) -> Params:
-        """The weights after `steps` full-batch steps on the support set, detached.
+        """The weights after `steps` full-batch steps on the support set, detached."""
+        return next(self.trajectory(model, params, task, [steps]))
+
+    def trajectory(
+        self, model: nn.Module, params: Mapping[str, Tensor], task: Task, steps: Sequence[int]
+    ) -> Iterator[Params]:
+        """The weights after each of the ascending numbers of full-batch steps on the support set, detached.
 
         No graph outlives a step, so memory does not grow with `steps`.
         """
-        fast = {name: value.detach() for name, value in params.items()}
-        for _ in range(steps):
-            leaves = _leaves(fast)
-            grads = self._support_gradient(model, leaves, task, create_graph=False)
-            fast = {n: v.detach() - self.spec.inner_lr * g for (n, v), g in zip(leaves.items(), grads, strict=True)}
-        return fast
+        fast, at = {name: value.detach() for name, value in params.items()}, 0
+        for count in steps:
+            for _ in range(at, count):
+                leaves = _leaves(fast)
+                grads = self._support_gradient(model, leaves, task, create_graph=False)
+                fast = {n: v.detach() - self.spec.inner_lr * g for (n, v), g in zip(leaves.items(), grads, strict=True)}
+            at = count
+            yield fast
 
     def evaluate(self, model: nn.Module, params: Mapping[str, Tensor], task: Task, steps: int) -> tuple[float, float]:
         """Mean cross-entropy (nats) and accuracy (0..1) of the query set after `steps` inner steps."""
@@ -41,6 +50,24 @@ class Maml:
     def scorer(self, model: nn.Module, params: Mapping[str, Tensor], sampler: TaskSampler, steps: int) -> Scorer:
         """Evaluates tasks of the sampler one by one: adaptation shares nothing between tasks."""
         return lambda number: self.evaluate(model, params, sampler.task(number), steps)
+
+    def tracer(
+        self,
+        model: nn.Module,
+        params: Mapping[str, Tensor],
+        sampler: TaskSampler,
+        steps: Sequence[int],
+        queries: Sequence[int],
+    ) -> Tracer:
+        """Follows the tasks of the sampler one by one, each along one adaptation."""
+
+        def trace_task(number: int) -> Trace:
+            task = sampler.task(number)
+            states = self.trajectory(model, params, task, steps)
+            support, query = (task.support_x, task.support_y), (task.query_x, task.query_y)
+            return trace((partial(predict, model, s) for s in states), support, query, sampler.spec.way, queries)
+
+        return trace_task
 
     def task_gradient(self, model: nn.Module, params: Mapping[str, Tensor], task: Task) -> Gradient:
         """Gradient of the query loss after `inner_steps` with respect to the initial weights.

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +16,7 @@ from torch.nn import functional as F
 
 from raymaml import models, streams
 from raymaml.data.imageset import ImageSet
-from raymaml.learners.base import Gradient, Scorer, accuracy_of, score_logits
+from raymaml.learners.base import Batch, Gradient, Scorer, Trace, Tracer, accuracy_of, score_logits, trace
 from raymaml.params import Params
 from raymaml.pixels import PixelSource
 from raymaml.specs import TransferSpec
@@ -33,10 +35,16 @@ class Transfer:
 
     def adapt(self, model: nn.Module, params: Mapping[str, Tensor], task: Task, steps: int) -> Params:
         """The weights with the head of the task, (way, feature), after `steps` head updates."""
+        return next(self.trajectory(model, params, task, [steps]))
+
+    def trajectory(
+        self, model: nn.Module, params: Mapping[str, Tensor], task: Task, steps: Sequence[int]
+    ) -> Iterator[Params]:
+        """The weights with the head of the task, (way, feature), after each of the ascending numbers of updates."""
         with torch.no_grad():
             support = models.features(model, params, task.support_x)
-        weight, bias = self.fit_head(support, task.support_y, steps, *task.key)
-        return {**{k: v.detach() for k, v in params.items()}, HEAD_WEIGHT: weight, HEAD_BIAS: bias}
+        for weight, bias in self.heads(support, task.support_y, steps, *task.key):
+            yield {**{k: v.detach() for k, v in params.items()}, HEAD_WEIGHT: weight, HEAD_BIAS: bias}
 
     def evaluate(self, model: nn.Module, params: Mapping[str, Tensor], task: Task, steps: int) -> tuple[float, float]:
         """Mean cross-entropy (nats) and accuracy (0..1) of the query set after `steps` head updates."""
@@ -46,15 +54,32 @@ class Transfer:
 
     def scorer(self, model: nn.Module, params: Mapping[str, Tensor], sampler: TaskSampler, steps: int) -> Scorer:
         """Evaluates tasks on features that are extracted once, class by class."""
-        bank = FeatureBank(model, params, sampler.images, sampler.pixels)
+        batches = _features_of(model, params, sampler)
 
         def score_task(number: int) -> tuple[float, float]:
-            where = sampler.indices(number)
-            support, query = (bank.rows(where.classes, rows) for rows in (where.support, where.query))
-            labels = (sampler.labels(rows.shape[1]) for rows in (where.support, where.query))
-            return self._score(support, next(labels), query, next(labels), steps, *sampler.key(number))
+            support, query = batches(number)
+            return self._score(*support, *query, steps, *sampler.key(number))
 
         return score_task
+
+    def tracer(
+        self,
+        model: nn.Module,
+        params: Mapping[str, Tensor],
+        sampler: TaskSampler,
+        steps: Sequence[int],
+        queries: Sequence[int],
+    ) -> Tracer:
+        """Follows tasks on features that are extracted once, each along one fit of a head."""
+        batches = _features_of(model, params, sampler)
+
+        def trace_task(number: int) -> Trace:
+            support, query = batches(number)
+            heads = self.heads(*support, steps, *sampler.key(number))
+            fitted = (partial(F.linear, weight=weight, bias=bias) for weight, bias in heads)
+            return trace(fitted, support, query, sampler.spec.way, queries)
+
+        return trace_task
 
     def _score(
         self, support: Tensor, y: Tensor, query: Tensor, query_y: Tensor, steps: int, *key: Key
@@ -63,7 +88,11 @@ class Transfer:
         return score_logits(F.linear(query, weight, bias), query_y)
 
     def fit_head(self, x: Tensor, y: Tensor, steps: int, *key: Key) -> tuple[Tensor, Tensor]:
-        """Fit a fresh linear head to features x (image, feature) of the classes y: weight and bias.
+        """Fit a fresh linear head to features x (image, feature) of the classes y: weight and bias."""
+        return next(self.heads(x, y, [steps], *key))
+
+    def heads(self, x: Tensor, y: Tensor, steps: Sequence[int], *key: Key) -> Iterator[tuple[Tensor, Tensor]]:
+        """As `fit_head`, the head after each of the ascending numbers of updates.
 
         It starts as torch's linear layers do, uniform within 1 / sqrt(feature). Mini-batches go through the
         support set in a new order each time; both are drawn for `key`, the task.
@@ -76,12 +105,13 @@ class Transfer:
             dampening=self.spec.head_dampening,
             weight_decay=self.spec.head_weight_decay,
         )
-        for step in range(steps):
-            rows = torch.from_numpy(self._batch(len(x), step, *key)).to(x.device)
-            logits = F.linear(x[rows], weight, bias)
-            weight.grad, bias.grad = torch.autograd.grad(F.cross_entropy(logits, y[rows]), (weight, bias))
-            optimiser.step()
-        return weight.detach(), bias.detach()
+        for start, stop in itertools.pairwise([0, *steps]):
+            for step in range(start, stop):
+                rows = torch.from_numpy(self._batch(len(x), step, *key)).to(x.device)
+                logits = F.linear(x[rows], weight, bias)
+                weight.grad, bias.grad = torch.autograd.grad(F.cross_entropy(logits, y[rows]), (weight, bias))
+                optimiser.step()
+            yield weight.detach().clone(), bias.detach().clone()  # the optimiser goes on in place
 
     def _batch(self, count: int, step: int, *key: Key) -> npt.NDArray[np.int64]:
         epoch, part = divmod(step, math.ceil(count / self.spec.head_batch))
@@ -94,6 +124,22 @@ def _fresh_head(way: int, x: Tensor, *key: Key) -> tuple[Tensor, Tensor]:
     values = (2 * streams.uniforms(way * (count + 1), "head", *key) - 1) / math.sqrt(count)
     drawn = torch.from_numpy(values).to(x)
     return drawn[: way * count].view(way, count).requires_grad_(), drawn[way * count :].clone().requires_grad_()
+
+
+def _features_of(
+    model: nn.Module, params: Mapping[str, Tensor], sampler: TaskSampler
+) -> Callable[[int], tuple[Batch, Batch]]:
+    """The support and the query set of each task, as features."""
+    bank = FeatureBank(model, params, sampler.images, sampler.pixels)
+
+    def batches(number: int) -> tuple[Batch, Batch]:
+        where = sampler.indices(number)
+        support, query = (
+            (bank.rows(where.classes, rows), sampler.labels(rows.shape[1])) for rows in (where.support, where.query)
+        )
+        return support, query
+
+    return batches
 
 
 @dataclass

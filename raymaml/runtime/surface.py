@@ -69,7 +69,7 @@ class BlockActor:
         """Compute one block and write it."""
         if self.at != job.path:
             self._open(job)
-        self.store.write(job.block, *self.evaluator.evaluate(job.block))
+        self.store.write(job.block, self.evaluator.evaluate(job.block))
 
     def _open(self, job: Job) -> None:
         self.at = None

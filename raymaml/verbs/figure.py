@@ -6,27 +6,26 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
-from raymaml.analysis import mean_over_tasks
 from raymaml.errors import SpecError
 from raymaml.figures.contours import contour
+from raymaml.figures.grid import Grid
 from raymaml.figures.levels import contour_levels
 from raymaml.figures.saving import save
 from raymaml.figures.views3d import surface_3d
-from raymaml.landscape.store import SurfaceStore, open_store
-from raymaml.specs import SurfaceSpec, TransferSpec
+from raymaml.verbs.titles import title_of
+from raymaml.verbs.views import QUANTITIES, Store, folder_of, grid_of, opened
 
 SMALLEST_SPACING = 1e-6  # of contour lines, in nats: below it they show rounding errors
-QUANTITIES = {"loss": "query loss", "accuracy": "query accuracy"}
 
 
 def figure_surface(
-    store: SurfaceStore | Path,
+    store: Store,
     *,
     out: Path | None = None,
     quantity: str = "loss",
+    step: int | None = None,
+    query: int | None = None,
+    tasks: int | None = None,
     levels: Sequence[float] | None = None,
     formats: Sequence[str] = ("png", "pdf", "svg"),
 ) -> list[Path]:
@@ -35,72 +34,47 @@ def figure_surface(
     Args:
         store: a surface, finished or not; cells that are not computed are marked as such.
         out: folder of the figures; by default `<store>-figures` beside the store.
-        quantity: `loss` or `accuracy`.
+        quantity: `loss` or `accuracy` of the query sets, or `support_loss`.
+        step: inner steps; by default the most that were recorded.
+        query: query images per class; by default the most that were scored.
+        tasks: the first so many tasks of the store; by default all.
         levels: one number is the spacing of the contour lines; several are the levels themselves. By
             default a line every 0.2, as in the thesis.
         formats: of `png`, `pdf`, `svg`.
 
     Returns:
-        The files that were written.
+        The files that were written; their names say the step, queries and tasks that were asked for.
 
     Raises:
         RaymamlError: the store or an option cannot be used.
     """
-    opened = open_store(store) if isinstance(store, Path) else store
-    if quantity not in QUANTITIES:
-        raise SpecError(f"the quantity must be one of {', '.join(QUANTITIES)}, got {quantity!r}")
-    done = opened.read("done").astype(bool)
-    values = mean_over_tasks(opened.read(quantity), done)
+    [whole] = opened([store])
+    grid = grid_of(whole, quantity, step=step, query=query, tasks=tasks)
+    of_query: Sequence[int] = () if quantity == "support_loss" else [query or whole.spec.queries[-1]]
     shared: dict[str, Any] = {
-        "alphas": opened.spec.grid.coordinates(opened.spec.grid.alphas),
-        "betas": opened.spec.grid.coordinates(opened.spec.grid.betas),
-        "title": title_of(opened.spec),
+        "alphas": grid.alphas,
+        "betas": grid.betas,
+        "title": title_of(
+            [whole.spec], steps=[whole.spec.steps[-1] if step is None else step], queries=of_query, tasks=tasks
+        ),
         "quantity": QUANTITIES[quantity],
-        "done": done.all(axis=0),
+        "done": grid.done,
     }
     # Areas below a threshold are where the loss is good; for accuracy that would mark the worst.
-    fills = None if quantity == "loss" else ()
-    lines = contour(values, levels=_levels(levels, values), fills=fills, **shared)
-    view = surface_3d(values, **shared)
-    folder = out or opened.path.with_name(f"{opened.path.stem}-figures")
-    return [
-        *save(lines, folder / f"{quantity}-contour", formats),
-        *save(view, folder / f"{quantity}-3d", formats),
-    ]
+    fills = () if quantity == "accuracy" else None
+    lines = contour(grid.values, levels=_levels(levels, grid), fills=fills, **shared)
+    view = surface_3d(grid.values, **shared)
+    asked = {"steps": step, "queries": query, "tasks": tasks}
+    stem = "-".join([quantity, *(f"{count}{what}" for what, count in asked.items() if count is not None)])
+    folder = folder_of([whole], out)
+    return [*save(lines, folder / f"{stem}-contour", formats), *save(view, folder / f"{stem}-3d", formats)]
 
 
-def _levels(levels: Sequence[float] | None, values: npt.NDArray[Any]) -> Sequence[float] | None:
+def _levels(levels: Sequence[float] | None, grid: Grid) -> Sequence[float] | None:
     if levels is None or len(levels) != 1:
         return levels
     if levels[0] < SMALLEST_SPACING:
         raise SpecError(
             f"--levels needs a spacing of {SMALLEST_SPACING:g} or more, or several levels, got {levels[0]:g}"
         )
-    finite = values[np.isfinite(values)]
-    return list(contour_levels(float(finite.min()), float(finite.max()), levels[0])) if finite.size else None
-
-
-def title_of(spec: SurfaceSpec) -> str:
-    """What the surface shows: data, model, seed, split, tasks, steps, and what was perturbed."""
-    tasks = f"{spec.tasks} fresh tasks per point" if spec.fresh_tasks else f"{spec.tasks} tasks"
-    directions = "orthogonal filter-normalised" if spec.orthogonal else "filter-normalised"
-    return (
-        f"{_method(spec)} {spec.model.backbone.capitalize()} on {spec.data}, seed {spec.seed}, "
-        f"{spec.checkpoint} checkpoint, after {_adapted(spec)}\n"
-        f"{spec.split} split: mean over {tasks} of seed {spec.task_seed} "
-        f"({spec.task.way}-way {spec.task.shot}-shot, {spec.task.query} queries per class)\n"
-        "perturbed before adapting: weights (not biases, batch norm), "
-        f"{directions} directions, seed {spec.direction_seed}"
-    )
-
-
-def _method(spec: SurfaceSpec) -> str:
-    if isinstance(spec.learner, TransferSpec):
-        return "transfer learning"
-    return "MAML" if spec.learner.order == 1 else "second-order MAML"
-
-
-def _adapted(spec: SurfaceSpec) -> str:
-    if isinstance(spec.learner, TransferSpec):
-        return f"{spec.steps} updates of a new head (lr {spec.learner.head_lr:g})"
-    return f"{spec.steps} inner steps (lr {spec.learner.inner_lr:g})"
+    return list(contour_levels(*grid.range, levels[0])) if grid.range else None

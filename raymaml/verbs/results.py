@@ -13,7 +13,7 @@ from raymaml.landscape.scores import score
 from raymaml.landscape.store import open_store
 from raymaml.results import Curve, Result, Which
 from raymaml.runs import RunDir, SeedDir
-from raymaml.specs import Score, Split, SurfaceSpec, TrainSpec, differences
+from raymaml.specs import Counts, Score, Split, SurfaceSpec, TrainSpec, differences
 
 WAY, SHOT = 5, 1  # of the thesis's tables and figures
 
@@ -109,7 +109,7 @@ def _scores(spec: TrainSpec, seed: SeedDir) -> list[Result]:
     found: dict[tuple[Split, Which], Score] = {("novel", "best"): seed.read_result()}
     for store in map(open_store, sorted(seed.evaluations.glob("*.zarr"))):
         of = store.spec
-        if of.run != spec.digest or _how(of) != (spec.test_steps, spec.test_query, 0) or store.missing():
+        if of.run != spec.digest or _how(of) != ((spec.test_steps,), (spec.test_query,), 0, 0) or store.missing():
             continue
         key = (of.split, _which(of.checkpoint))
         if key not in found or of.tasks > found[key].tasks:
@@ -117,8 +117,8 @@ def _scores(spec: TrainSpec, seed: SeedDir) -> list[Result]:
     return [_result(spec, seed.seed, *key, value) for key, value in found.items()]
 
 
-def _how(spec: SurfaceSpec) -> tuple[int, int, int]:
-    return spec.steps, spec.task.query, spec.task_seed
+def _how(spec: SurfaceSpec) -> tuple[Counts, Counts, int, int]:
+    return spec.steps, spec.queries, spec.task_seed, spec.first_task
 
 
 def _which(name: str) -> Which:

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from raymaml.landscape.store import create_or_open
+from raymaml.landscape.values import Values
 from raymaml.specs import GridSpec, MamlSpec, ModelSpec, SurfaceSpec, TaskSpec
 
 SCRIPT = Path(sys.executable).with_name("raymaml")
@@ -118,10 +119,12 @@ def store(tmp_path) -> Path:
         learner=MamlSpec(inner_lr=0.1),
         split="novel",
         task=TaskSpec(),
+        queries=(1, 15),
         tasks=3,
+        first_task=0,
         task_seed=0,
         fresh_tasks=False,
-        steps=10,
+        steps=(0, 10),
         grid=GridSpec(11, 7),
         direction_seed=0,
         orthogonal=False,
@@ -129,7 +132,9 @@ def store(tmp_path) -> Path:
     made = create_or_open(tmp_path / "small.zarr", spec, {})
     rng = np.random.default_rng(0)
     for block in made.missing()[:8]:
-        made.write(block, rng.uniform(0.2, 2.0, block.shape), rng.uniform(0.2, 1.0, block.shape))
+        wide = (block.shape[0], 2, 2, *block.shape[1:])
+        losses, accuracy = rng.uniform(0.2, 2.0, wide), rng.uniform(0.2, 1.0, wide)
+        made.write(block, Values(losses, accuracy, losses[:, :, 0]))
     return made.path
 
 

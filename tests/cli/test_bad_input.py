@@ -91,7 +91,14 @@ OPTIONS = [
     ("surface --grid 5x5x5", r"--grid needs N or NxM.*got '5x5x5'"),
     ("surface --grid abc", r"--grid needs N or NxM.*got 'abc'"),
     ("surface --tasks 0", r"--tasks.*greater than or equal to 1"),
-    ("surface --steps -1", r"--steps.*greater than or equal to 0"),
+    ("surface --steps five", r"--steps needs whole numbers such as 5 6 7, got 'five'"),
+    ("surface --query 1.5", r"--query needs whole numbers such as 5 6 7, got '1.5'"),
+    ("surface --steps", r"Option '--steps' requires an argument"),
+    ("surface --task 3 --tasks 4", r"--task is one fixed task: leave out --tasks and --fresh-tasks"),
+    ("surface --task 3 --fresh-tasks", r"--task is one fixed task: leave out --tasks and --fresh-tasks"),
+    ("surface --task -1", r"--task.*greater than or equal to 0"),
+    ("surface --around both", r"--around.*'both' is not one of 'initial', 'adapted'"),
+    ("surface --part body", r"--part.*'body' is not one of 'all', 'head', 'feature'"),
     ("surface --split test", r"--split.*'test' is not one of 'base', 'val', 'novel'"),
     ("surface --checkpoint first", r"--checkpoint.*'first' is not one of 'best', 'last'"),
     ("surface --actors 0", r"--actors.*greater than or equal to 1"),
@@ -253,6 +260,8 @@ def test_damaged_metrics_are_named(refused, run_at_home):
         ("--range 1 -1", r"range must go from low to high, got 1 to -1"),
         ("--range 0 0", r"range must go from low to high, got 0 to 0"),
         ("--range nan 1", r"low must be a finite number, got nan"),
+        ("--steps 5 -1", r"steps must be at least 0, got -1"),
+        ("--query 0", r"query must be at least 1, got 0"),
     ],
 )
 def test_a_surface_that_cannot_be_is_refused(refused, run_at_home, typed, expected):
@@ -364,7 +373,7 @@ def test_what_is_no_store_is_refused(refused, here, tiny_run, kind):
 
 
 def test_a_store_of_a_later_version_is_refused(refused, newer_store):
-    refused("figure", "surface", newer_store, expected=r"small.zarr has format 2, this version reads 1")
+    refused("figure", "surface", newer_store, expected=r"small.zarr has format 3, this version reads 2; update raymaml")
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@ import reference
 import torch
 
 from raymaml import models, params
-from raymaml.landscape.directions import filter_normalised
+from raymaml.landscape.directions import Draws, filter_normalised
 from raymaml.specs import ModelSpec
 
 
@@ -66,6 +66,31 @@ def test_a_direction_depends_on_seed_and_name_alone(centre):
     assert torch.equal(whole["head.weight"], head["head.weight"])
     other, _ = filter_normalised(centre, seed=4)
     assert not torch.equal(whole["head.weight"], other["head.weight"])
+
+
+@pytest.mark.parametrize("orthogonal", [False, True])
+def test_head_and_feature_are_the_exact_parts_of_one_pair(centre, orthogonal):
+    whole, head, feature = (
+        filter_normalised(centre, seed=3, orthogonal=orthogonal, part=part) for part in ("all", "head", "feature")
+    )
+    for full, of_head, of_feature in zip(whole, head, feature, strict=True):
+        assert all(torch.equal(of_head[n] + of_feature[n], full[n]) for n in centre)
+        assert [n for n in centre if of_head[n].any()] == ["head.weight"]
+        assert not of_feature["head.weight"].any()
+        assert of_feature[next(iter(centre))].any()
+
+
+def test_other_weights_get_the_same_draws_normalised_by_their_own_filters(centre):
+    draws = Draws(3)
+    draws.around(centre)
+    moved = {n: v + 0.1 for n, v in centre.items()}
+    found, expected = draws.around(moved), filter_normalised(moved, seed=3)
+    assert params.digest(*found) == params.digest(*expected)
+    assert reference.filter_norms(found[0]["head.weight"]) == pytest.approx(
+        reference.filter_norms(moved["head.weight"])
+    )
+    wider = {"head.weight": torch.ones(9, centre["head.weight"].shape[1])}  # transfer learning fits another head
+    assert params.digest(*draws.around(wider)) == params.digest(*filter_normalised(wider, seed=3))
 
 
 def test_tensors_of_one_shape_have_their_own_draws():

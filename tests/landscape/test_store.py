@@ -10,12 +10,15 @@ import zarr
 from raymaml.errors import MismatchError, MissingError, SpecError
 from raymaml.landscape import store as stores
 from raymaml.landscape.plan import Block
+from raymaml.landscape.values import Values
 from raymaml.specs import GridSpec
 
 
 @pytest.fixture
 def wide_spec(surface_spec):
-    return dataclasses.replace(surface_spec, tasks=30, grid=GridSpec(3, 7, -0.5, 1.0))
+    return dataclasses.replace(
+        surface_spec, tasks=30, first_task=4, grid=GridSpec(3, 7, -0.5, 1.0), steps=(0, 2, 5), queries=(1, 2)
+    )
 
 
 @pytest.fixture
@@ -28,22 +31,25 @@ def store(path, wide_spec):
     return stores.create_or_open(path, wide_spec, {"torch": "2", "threads": 1})
 
 
-def values(block, offset=0.0):
+def values(block):
+    """Each cell's own number, in a decimal place per axis; accuracy is 0.5 more, the support loss has no query."""
     tasks, alphas, betas = (np.arange(*r) for r in (block.task, block.alpha, block.beta))
-    return offset + tasks[:, None, None] * 100.0 + alphas[:, None] * 10 + betas
+    cells = tasks[:, None, None] * 100.0 + alphas[:, None] * 10 + betas
+    loss = cells[:, None, None] + np.array([0, 1e4, 2e4])[:, None, None, None] + np.array([0, 1e5])[:, None, None]
+    return Values(loss, loss + 0.5, loss[:, :, 0] + 0.25)
 
 
 def fill(store):
     for block in store.missing():
-        store.write(block, values(block), values(block, 0.5))
+        store.write(block, values(block))
 
 
 def test_what_is_written_is_read(store, path, wide_spec):
     fill(store)
     again = stores.open_store(path)
     everything = Block((0, 30), (0, 3), (0, 7))
-    assert np.array_equal(again.read("loss"), values(everything))
-    assert np.array_equal(again.read("accuracy"), values(everything, 0.5))
+    for name, expected in values(everything)._asdict().items():
+        assert np.array_equal(again.read(name), expected), name
     assert again.read("done").all()
     assert again.spec == wide_spec
     assert again.provenance == {"torch": "2", "threads": 1}
@@ -54,32 +60,34 @@ def test_missing_blocks_are_those_not_written(store):
     blocks = store.missing()
     assert blocks == list(store.plan.blocks())
     for block in blocks[1::2]:
-        store.write(block, values(block), values(block))
+        store.write(block, values(block))
     assert store.missing() == blocks[::2]
 
 
 def test_a_diverged_block_is_data_and_not_missing(store, path):
     block = store.missing()[0]
-    store.write(block, np.full(block.shape, np.nan), np.zeros(block.shape))
+    store.write(block, Values(*(np.full_like(part, np.nan) for part in values(block))))
     again = stores.open_store(path)
     assert block not in again.missing()
-    assert np.isnan(again.read("loss")[block.slices]).all()
-    assert len(list((path / "loss" / "c").rglob("*"))) > 0  # stored, though equal to the fill value
+    assert again.read("done")[block.slices].all()
+    for name in ("loss", "accuracy", "support_loss"):
+        assert len(list((path / name / "c").rglob("*"))) > 0  # stored, though equal to the fill value
 
 
-def test_a_block_counts_only_when_all_of_it_is_written(store, path, monkeypatch):
+@pytest.mark.parametrize("last", ["loss", "accuracy", "support_loss"])
+def test_a_block_counts_only_when_all_of_it_is_written(store, path, monkeypatch, last):
     block = store.missing()[0]
     real = stores.SurfaceStore._array
 
-    def fail_at_accuracy(self, name):
-        if name == "accuracy":
+    def fail_at_one(self, name):
+        if name == last:
             raise OSError("disk full")
         return real(self, name)
 
     with monkeypatch.context() as patched:
-        patched.setattr(stores.SurfaceStore, "_array", fail_at_accuracy)
+        patched.setattr(stores.SurfaceStore, "_array", fail_at_one)
         with pytest.raises(OSError, match="disk full"):
-            store.write(block, values(block), values(block))
+            store.write(block, values(block))
     assert block in stores.open_store(path).missing()
 
 
@@ -90,34 +98,56 @@ def test_a_block_counts_only_when_all_of_it_is_written(store, path, monkeypatch)
 )
 def test_a_block_that_is_not_one_chunk_is_refused(store, block):
     with pytest.raises(ValueError, match="is not one chunk of .*: writing parts of a chunk loses data"):
-        store.write(block, values(block), values(block))
+        store.write(block, values(block))
 
 
 def test_values_of_another_shape_are_refused(store):
     block = store.missing()[0]
-    with pytest.raises(ValueError, match="needs values of shape"):
-        store.write(block, values(block)[:-1], values(block))
+    for name, part in values(block)._asdict().items():
+        with pytest.raises(ValueError, match=f"needs {name} of shape"):
+            store.write(block, values(block)._replace(**{name: part[:-1]}))
+
+
+def test_a_surface_is_one_step_and_one_number_of_queries(store):
+    fill(store)
+    everything = values(Block((0, 30), (0, 3), (0, 7)))
+    assert np.array_equal(store.surface("loss"), everything.loss[:, 2, 1])  # the last of both
+    assert np.array_equal(store.surface("accuracy", step=2, query=1), everything.accuracy[:, 1, 0])
+    assert np.array_equal(store.surface("support_loss", step=0), everything.support_loss[:, 0])
+    with pytest.raises(MissingError, match="not recorded at 3 steps, only at 0 2 5"):
+        store.surface("loss", step=3)
+    with pytest.raises(MissingError, match="not recorded at 15 query images, only at 1 2"):
+        store.surface("loss", query=15)
 
 
 def test_one_block_is_one_chunk_of_each_array(store):
-    for name in ("loss", "accuracy", "done"):
-        assert store.group[name].chunks == store.plan.block_shape == (25, 1, 4)
+    assert store.plan.block_shape == (25, 1, 4)
+    for name in ("loss", "accuracy"):
+        assert store.group[name].chunks == (25, 3, 2, 1, 4)
+    assert store.group["support_loss"].chunks == (25, 3, 1, 4)
+    assert store.group["done"].chunks == (25, 1, 4)
+    store.write(store.missing()[0], values(store.missing()[0]))
+    for name in ("loss", "accuracy", "support_loss", "done"):
+        assert len([f for f in (store.path / name / "c").rglob("*") if f.is_file()]) == 1
 
 
 def test_xarray_reads_it_as_is(store, path, recwarn):
     fill(store)
     data = xarray.open_zarr(path)
-    assert dict(data.sizes) == {"task": 30, "alpha": 3, "beta": 7}
-    assert set(data.data_vars) == {"loss", "accuracy", "done"}
+    assert dict(data.sizes) == {"task": 30, "step": 3, "query": 2, "alpha": 3, "beta": 7}
+    assert set(data.data_vars) == {"loss", "accuracy", "support_loss", "done"}
+    assert (data.step.values.tolist(), data["query"].values.tolist()) == ([0, 2, 5], [1, 2])
     assert data.alpha.values.tolist() == [-0.5, 0.25, 1.0]
-    assert float(data.loss.sel(alpha=0.25, beta=1.0, task=2)) == 200 + 10 + 6
+    # Task 6 is the third: the first one is number 4 of the task seed.
+    assert float(data.loss.sel(alpha=0.25, beta=1.0, task=6, step=5, query=2)) == 1e5 + 2e4 + 200 + 10 + 6
+    assert float(data.support_loss.sel(alpha=0.25, beta=1.0, task=6, step=5)) == 2e4 + 200 + 10 + 6 + 0.25
     assert data.attrs["spec"]["split"] == "novel"
     assert not [w for w in recwarn if "onsolidated" in str(w.message)]
 
 
 def test_the_same_surface_may_be_opened_again_and_leftovers_go(store, path, wide_spec):
     block = store.missing()[0]
-    store.write(block, values(block), values(block))
+    store.write(block, values(block))
     leftover = path / "loss" / "c" / "0" / "0" / ".abc.partial"
     leftover.touch()
     again = stores.create_or_open(path, wide_spec, {"other": "provenance"})
@@ -127,8 +157,8 @@ def test_the_same_surface_may_be_opened_again_and_leftovers_go(store, path, wide
 
 
 def test_another_surface_is_refused_with_the_difference(store, path, wide_spec):
-    with pytest.raises(MismatchError, match="holds another surface: steps is 2, asked for 5; name another store"):
-        stores.create_or_open(path, dataclasses.replace(wide_spec, steps=5), {})
+    with pytest.raises(MismatchError, match="holds another surface: steps is 0 2 5, asked for 0 5; name another store"):
+        stores.create_or_open(path, dataclasses.replace(wide_spec, steps=(0, 5)), {})
 
 
 def test_nothing_half_made_is_left_when_creation_fails(path, wide_spec, monkeypatch):
@@ -163,13 +193,15 @@ def damage(path, change):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda a: a.update(format=2), "has format 2, this version reads 1"),
+        (lambda a: a.update(format=3), "has format 3, this version reads 2; update raymaml"),
+        (lambda a: a.update(format=1), "has format 1, this version reads 2; move it away and compute it again"),
+        (lambda a: a["spec"].update(steps=[2, 2, 5]), "steps must ascend, each number once, got 2 2 5"),
         (lambda a: a.pop("spec"), "not a surface that raymaml wrote, or it is damaged"),
         (lambda a: a.update(spec=3), "SurfaceSpec needs exactly the names"),
         (lambda a: a.update(plan={}), "or it is damaged"),
         (lambda a: a["plan"].update(block_shape=[1, 1, 1]), "or it is damaged: array loss has shape"),
     ],
-    ids=["format", "no spec", "spec", "plan", "chunks"],
+    ids=["newer format", "older format", "steps", "no spec", "spec", "plan", "chunks"],
 )
 def test_damaged_metadata_is_refused(store, path, change, message):
     damage(path, change)

@@ -84,6 +84,27 @@ def test_batch_norm_affine_and_biases_adapt(model, params, task):
         assert not torch.equal(adapted[name], params[name])
 
 
+def test_a_trace_follows_one_adaptation(model, params, images, monkeypatch):
+    seen = {True: 0, False: 0}  # images passed forward, with and without a gradient
+    run = models._run
+
+    def count(model, params, x, **how):
+        seen[torch.is_grad_enabled()] += len(x)
+        return run(model, params, x, **how)
+
+    sampler = TaskSampler(images, "base", TaskSpec(5, 1, 3), seed=0, dtype=torch.float64)
+    with monkeypatch.context() as patched:
+        patched.setattr(models, "_run", count)
+        found = learner().tracer(model, params, sampler, [0, 2, 3], [1, 3])(1)
+    assert seen == {True: 3 * 5, False: 3 * (5 * 1 + 5 * 3 + 5)}  # three steps; both query sets and the support set
+    for k, steps in enumerate((0, 2, 3)):
+        for q, query in enumerate((1, 3)):
+            alone = TaskSampler(images, "base", TaskSpec(5, 1, query), seed=0, dtype=torch.float64)
+            assert (found.loss[k][q], found.accuracy[k][q]) == learner().scorer(model, params, alone, steps)(1)
+        expected = reference.support_loss(params, sampler.task(1), 0.05, steps)
+        assert found.support_loss[k] == pytest.approx(expected, rel=1e-8)
+
+
 def test_accuracy_counts_right_answers_and_no_nans(model, params, task):
     loss, accuracy = learner().evaluate(model, params, task, 10)
     adapted = reference.adapt({n: v.clone().requires_grad_() for n, v in params.items()}, task, 0.05, 10)

@@ -79,6 +79,21 @@ def test_a_score_does_not_depend_on_what_was_scored_before(model, params, sample
     assert [score(n) for n in (2, 4, 0)][1] == alone
 
 
+def test_a_trace_follows_one_fit_of_a_head(model, params, images, sampler, spec):
+    learner = learners.build(spec.learner)
+    found = learner.tracer(model, params, sampler, [0, 1, 5], [1, 4])(3)
+    states = list(learner.trajectory(model, params, sampler.task(3), [0, 1, 5]))
+    for k, steps in enumerate((0, 1, 5)):
+        for q, query in enumerate((1, 4)):
+            alone = TaskSampler(images, "novel", TaskSpec(5, 3, query), seed=2, dtype=torch.float64)
+            assert (found.loss[k][q], found.accuracy[k][q]) == learner.scorer(model, params, alone, steps)(3)
+        task = sampler.task(3)
+        logits = reference.conv_features(states[k], task.support_x) @ states[k]["head.weight"].T
+        expected = reference.cross_entropy(logits + states[k]["head.bias"], task.support_y).item()
+        assert found.support_loss[k] == pytest.approx(expected, rel=1e-9)
+    assert len(set(found.support_loss)) == 3
+
+
 def test_an_adapted_model_has_the_head_of_the_task_and_the_backbone_as_it_was(model, params, sampler, spec):
     task = sampler.task(0)
     adapted = learners.build(spec.learner).adapt(model, params, task, 8)

@@ -31,9 +31,9 @@ def test_every_value_is_the_plain_task_evaluation(stores, trained, glyphs):
         learner = learners.build(spec.learner)
         for number in (0, 29):
             loss, accuracy = learner.evaluate(model, weights, sampler.task(number), spec.test_steps)
-            assert store.read("loss")[number, 0, 0] == loss
-            assert store.read("accuracy")[number, 0, 0] == accuracy
-        values = store.read("accuracy")[:, 0, 0]
+            assert store.read("loss")[number, 0, 0, 0, 0] == loss
+            assert store.read("accuracy")[number, 0, 0, 0, 0] == accuracy
+        values = store.read("accuracy")[:, 0, 0, 0, 0]
         found = score(store)
         assert found.accuracy == values.mean()
         assert found.accuracy_ci95 == pytest.approx(1.96 * np.std(values, ddof=1) / np.sqrt(30))

@@ -1,0 +1,148 @@
+"""Draw meta-loss surfaces beside each other, and measure their areas below thresholds; needs neither torch nor ray."""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from raymaml import files
+from raymaml.analysis import Area, areas
+from raymaml.errors import SpecError
+from raymaml.figures.flat_panels import BLUE, GREEN, RED, YELLOW, area_text, flats
+from raymaml.figures.saving import save
+from raymaml.figures.sheet import Panel
+from raymaml.figures.solid_panels import Scale, solids
+from raymaml.landscape.store import SurfaceStore
+from raymaml.specs import SurfaceSpec
+from raymaml.verbs.panel_figures import FORMATS, in_rows
+from raymaml.verbs.titles import labels_of, title_of
+from raymaml.verbs.views import Store, folder_of, grid_of, opened, values_of
+
+Thresholds = Sequence[tuple[float, str]]  # with the colour of the area below
+
+# Of the thesis's figure 11 (miniImageNet) and 12 (CUB); other data sets get those of figure 12.
+THESIS: dict[tuple[str, str], Thresholds] = {
+    ("miniimagenet", "base"): ((0.61, YELLOW), (0.81, GREEN)),
+    ("miniimagenet", "novel"): ((1.21, RED), (1.41, BLUE)),
+}
+OTHERS: Thresholds = ((0.21, RED), (0.81, YELLOW), (1.01, BLUE), (1.41, GREEN))
+COLUMNS = (
+    *("label", "data", "method", "backbone", "run", "seed", "checkpoint", "split", "tasks", "step", "query"),
+    *("threshold", "share", "share_low95", "share_high95", "store"),
+)
+
+
+@dataclass(frozen=True)
+class MetaFigure:
+    """What `figure_meta` made."""
+
+    areas: list[tuple[str, list[Area]]]  # of each panel, with its label
+    files: list[Path]
+
+
+def figure_meta(
+    stores: Sequence[Store],
+    *,
+    labels: Sequence[str] | None = None,
+    columns: int | None = None,
+    step: int | None = None,
+    query: int | None = None,
+    tasks: int | None = None,
+    thresholds: Sequence[float] | None = None,
+    spacing: float = 0.2,
+    scale: Scale = "own",
+    out: Path | None = None,
+    name: str = "meta",
+    formats: Sequence[str] = FORMATS,
+) -> MetaFigure:
+    """Draw meta-losses in 3-D (thesis figure 8) and as contours with coloured areas (11 and 12), and write the areas.
+
+    Args:
+        stores: surfaces, one panel each, row by row.
+        labels: of the panels.
+        columns: panels in a row; by default up to 4.
+        step: inner steps; by default the most that were recorded.
+        query: query images per class; by default the most that were scored.
+        tasks: the first so many tasks of each store; by default all.
+        thresholds: of the areas, up to 4; by default the thesis's, which differ between data sets and splits.
+        spacing: of the contour lines.
+        scale: of heights; see `figures.solid_panels.solids`.
+        out: folder; by default beside a single store, else `figures` in `runs.home()`.
+        name: what the names of the files start with.
+        formats: of `png`, `pdf`, `svg`.
+
+    Returns:
+        The areas, with their 95 % intervals over tasks (see `analysis.areas`), and the files that were written: the
+        3-D views, the contours, and `<name>-areas.csv`.
+
+    Raises:
+        RaymamlError: a store or an option cannot be used.
+    """
+    whole = opened(stores)
+    if columns is not None and columns < 1:
+        raise SpecError(f"a row needs at least one panel, got {columns}")
+    if not (math.isfinite(spacing) and spacing >= 1e-6):
+        raise SpecError(f"the spacing of contour lines must be 1e-06 or more, got {spacing:g}")
+    specs = [store.spec for store in whole]
+    headings = labels_of(specs, labels)
+    colours = [_checked(thresholds) if thresholds else _thesis(spec) for spec in specs]
+    panels = []
+    for store, heading, filled in zip(whole, headings, colours, strict=True):
+        values, done = values_of(store, "loss", step=step, query=query, tasks=tasks)
+        grid = grid_of(store, "loss", step=step, query=query, tasks=tasks)
+        found = areas(values, done, [threshold for threshold, _ in filled])
+        panels.append(Panel(grid, heading, found, [colour for _, colour in filled]))
+    title = title_of(
+        specs,
+        steps=[spec.steps[-1] if step is None else step for spec in specs],
+        queries=[query or spec.queries[-1] for spec in specs],
+        tasks=tasks,
+    )
+    rows = in_rows(panels, columns or min(len(panels), 4))
+    interval = "\nareas: share of the grid, with the 95 % bootstrap interval over tasks" if tasks != 1 else ""
+    folder = folder_of(whole, out)
+    table = folder / f"{name}-areas.csv"
+    written = [
+        *save(solids(rows, title=title, scale=scale), folder / f"{name}-3d", formats),
+        *save(flats(rows, title=title + interval, step=spacing), folder / f"{name}-contour", formats),
+    ]
+    _write(table, list(zip(whole, panels, strict=True)), step, query, tasks)
+    return MetaFigure([(panel.heading, list(panel.areas)) for panel in panels], [*written, table])
+
+
+def describe(label: str, found: Sequence[Area]) -> list[str]:
+    """Lines for people."""
+    return [f"{label}: {area_text(area)} of the grid" for area in found]
+
+
+def _thesis(spec: SurfaceSpec) -> Thresholds:
+    data = spec.data.removesuffix(f"-{spec.model.image_size}")  # ResNets take miniimagenet-224
+    return THESIS.get((data, spec.split), OTHERS)
+
+
+def _checked(thresholds: Sequence[float]) -> Thresholds:
+    values = sorted(set(thresholds))
+    if len(values) > len(OTHERS) or not all(map(math.isfinite, values)):
+        raise SpecError(f"--thresholds needs up to {len(OTHERS)} finite numbers, got {', '.join(map(str, thresholds))}")
+    return list(zip(values, [colour for _, colour in OTHERS], strict=False))
+
+
+def _write(
+    path: Path, drawn: list[tuple[SurfaceStore, Panel]], step: int | None, query: int | None, tasks: int | None
+) -> None:
+    def write(temporary: Path) -> None:
+        with temporary.open("w", encoding="utf-8", newline="") as file:
+            lines = csv.writer(file, lineterminator="\n")
+            lines.writerow(COLUMNS)
+            for store, panel in drawn:
+                spec = store.spec
+                what = [panel.heading, spec.data, spec.learner.kind, spec.model.backbone, spec.run, spec.seed]
+                what += [spec.checkpoint, spec.split, tasks or spec.tasks]
+                what += [spec.steps[-1] if step is None else step, query or spec.queries[-1]]
+                for area in panel.areas:
+                    lines.writerow([*what, area.threshold, area.share, area.low, area.high, store.path])
+
+    files.replace(path, write)

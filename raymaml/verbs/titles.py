@@ -1,0 +1,104 @@
+"""What surfaces show, in words, for the titles and headings of figures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from raymaml.errors import SpecError
+from raymaml.figures.panels import name_of
+from raymaml.specs import MamlSpec, SurfaceSpec, TransferSpec
+
+PARTS = {"all": "weights", "head": "weights of the head", "feature": "weights of the feature layers"}
+AROUND = {"initial": "perturbed before adapting", "adapted": "perturbed after adapting, at the adapted weights"}
+
+
+def title_of(
+    specs: Sequence[SurfaceSpec],
+    *,
+    steps: Iterable[int] | None = None,
+    queries: Iterable[int] | None = None,
+    tasks: int | None = None,
+) -> str:
+    """What surfaces show: data, models, seeds, splits, tasks, steps, and what was perturbed; what differs is listed.
+
+    Args:
+        specs: of the surfaces.
+        steps: that are shown; by default all that were recorded.
+        queries: query images per class that are shown; by default all that were scored. None of them for an empty one.
+        tasks: the first so many are shown; by default all.
+    """
+    shown_steps = sorted({step for spec in specs for step in spec.steps} if steps is None else set(steps))
+    shown_queries = sorted({query for spec in specs for query in spec.queries} if queries is None else set(queries))
+    shapes = _each(f"{spec.task.way}-way {spec.task.shot}-shot" for spec in specs)
+    counted = f", {_counts(shown_queries)} queries per class" if shown_queries else ""
+    return (
+        f"{_each(map(_method, specs))} {_each(name_of(spec.model.backbone) for spec in specs)} "
+        f"on {_each(spec.data for spec in specs)}, seed {_each(spec.seed for spec in specs)}, "
+        f"{_each(spec.checkpoint for spec in specs)} checkpoint, after {_counts(shown_steps)} "
+        f"{_each(map(_adapted, specs))}\n"
+        f"{_each(spec.split for spec in specs)} split: {_each(_tasks(spec, tasks) for spec in specs)} "
+        f"({shapes}{counted})\n"
+        f"{_each(AROUND[spec.around] for spec in specs)}: {_each(PARTS[spec.part] for spec in specs)} "
+        f"(not biases, batch norm), {_each(map(_directions, specs))} directions, "
+        f"seed {_each(spec.direction_seed for spec in specs)}"
+    )
+
+
+def labels_of(specs: Sequence[SurfaceSpec], given: Sequence[str] | None) -> list[str]:
+    """A heading for each surface: the given ones, or the shortest of our own that tell them apart.
+
+    Raises:
+        SpecError: not one label is given for each.
+    """
+    if given:
+        if len(given) != len(specs):
+            raise SpecError(f"--labels needs one label for each of {len(specs)}, got {len(given)}: {', '.join(given)}")
+        return list(given)
+    names = [name_of(spec.model.backbone) for spec in specs]
+    for more in (
+        lambda spec: f"{spec.split} split",
+        lambda spec: spec.data,
+        lambda spec: f"seed {spec.seed}",
+        lambda spec: f"{spec.checkpoint} checkpoint",
+        _method,
+        lambda spec: f"run {spec.run[:8]}",
+    ):
+        if len(set(names)) == len(names):
+            break
+        words = [more(spec) for spec in specs]
+        names = [f"{name}, {word}" if len(set(words)) > 1 else name for name, word in zip(names, words, strict=True)]
+    return names
+
+
+def _each(words: Iterable[str | int]) -> str:
+    return ", ".join(dict.fromkeys(map(str, words)))
+
+
+def _counts(values: Sequence[int]) -> str:
+    return ", ".join(map(str, values))
+
+
+def _tasks(spec: SurfaceSpec, shown: int | None) -> str:
+    count = shown or spec.tasks
+    if spec.fresh_tasks:
+        return f"mean over {count} fresh tasks per point of seed {spec.task_seed}"
+    if count == 1:
+        return f"task {spec.first_task} of seed {spec.task_seed}"
+    first = f" from number {spec.first_task}" if spec.first_task else ""
+    return f"mean over {count} tasks{first} of seed {spec.task_seed}"
+
+
+def _method(spec: SurfaceSpec) -> str:
+    if isinstance(spec.learner, TransferSpec):
+        return "transfer learning"
+    return "MAML" if spec.learner.order == 1 else "second-order MAML"
+
+
+def _adapted(spec: SurfaceSpec) -> str:
+    if isinstance(spec.learner, MamlSpec):
+        return f"inner steps (lr {spec.learner.inner_lr:g})"
+    return f"updates of a new head (lr {spec.learner.head_lr:g})"
+
+
+def _directions(spec: SurfaceSpec) -> str:
+    return "orthogonal filter-normalised" if spec.orthogonal else "filter-normalised"

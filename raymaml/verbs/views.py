@@ -1,0 +1,90 @@
+"""What figures are drawn of: one surface out of a store, as arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from raymaml import runs
+from raymaml.analysis import Bools, all_done, mean_over_tasks
+from raymaml.errors import SpecError
+from raymaml.figures.grid import Grid, checked_grid
+from raymaml.landscape.store import SurfaceStore, open_store
+
+QUANTITIES = {"loss": "query loss", "accuracy": "query accuracy", "support_loss": "support loss"}
+Store = SurfaceStore | Path
+
+
+def opened(stores: Sequence[Store]) -> list[SurfaceStore]:
+    """The stores of paths; those that are open already stay as they are.
+
+    Raises:
+        RaymamlError: one is missing, damaged or no surface, or there is none.
+    """
+    if not stores:
+        raise SpecError("a figure needs at least one surface")
+    return [open_store(store) if isinstance(store, Path) else store for store in stores]
+
+
+def values_of(
+    store: SurfaceStore,
+    quantity: str = "loss",
+    *,
+    step: int | None = None,
+    query: int | None = None,
+    tasks: int | None = None,
+) -> tuple[npt.NDArray[Any], Bools]:
+    """Values of the first tasks of a store, and whether each is computed; both of shape (task, alpha, beta).
+
+    A store of fixed tasks holds the surfaces of all smaller numbers of them: tasks are numbered, and each one's
+    values are kept.
+
+    Args:
+        store: the surface.
+        quantity: one of QUANTITIES.
+        step: inner steps; by default the most that were recorded.
+        query: query images per class; by default the most that were scored.
+        tasks: how many; by default all.
+
+    Raises:
+        SpecError: another quantity, or more tasks than are stored.
+        MissingError: the step or the number of query images was not recorded.
+    """
+    if quantity not in QUANTITIES:
+        raise SpecError(f"the quantity must be one of {', '.join(QUANTITIES)}, got {quantity!r}")
+    count = store.spec.tasks if tasks is None else tasks
+    if not 1 <= count <= store.spec.tasks:
+        raise SpecError(f"{store.path} holds {store.spec.tasks} tasks: --tasks must be from 1 to that, got {count}")
+    values = store.surface(quantity, step=step, query=query)
+    return values[:count], store.read("done")[:count].astype(np.bool_)
+
+
+def grid_of(store: SurfaceStore, quantity: str = "loss", **which: int | None) -> Grid:
+    """The mean over tasks, to be drawn.
+
+    Args:
+        store: the surface.
+        quantity: one of QUANTITIES.
+        which: `step`, `query` and `tasks`; see `values_of`.
+
+    Raises:
+        RaymamlError: see `values_of`; or the grid has fewer than 2 x 2 points.
+    """
+    values, done = values_of(store, quantity, **which)
+    axes = store.spec.grid
+    return checked_grid(
+        mean_over_tasks(values, done), axes.coordinates(axes.alphas), axes.coordinates(axes.betas), all_done(done)
+    )
+
+
+def folder_of(stores: Sequence[SurfaceStore], out: Path | None) -> Path:
+    """Where figures go: beside a single store, else with the figures of the runs, unless told."""
+    if out is not None:
+        return out.expanduser()
+    if len(stores) == 1:
+        return stores[0].path.with_name(f"{stores[0].path.stem}-figures")
+    return runs.home() / "figures"
