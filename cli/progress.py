@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from .options import say
 
 if TYPE_CHECKING:
+    from raymaml.runtime.sharpness import Progress as Measured
     from raymaml.runtime.surface import Progress
     from raymaml.runtime.train import JobStates, SeedStates
 
@@ -132,5 +133,16 @@ def surface(shown: Display, name: str = "surface") -> Callable[[Progress], None]
         text = f"{progress.blocks}/{progress.blocks_total} blocks, {rate:.1f} evaluations/s, ETA {left}"
         share = progress.blocks / progress.blocks_total
         shown.show({name: (share, text)}, last=progress.evaluations_left == 0)
+
+    return show
+
+
+def sharpness(shown: Display) -> Callable[[Measured], None]:
+    """A callback for `measure_sharpness(on_progress=...)`: one row."""
+
+    def show(at: Measured) -> None:
+        if at.jobs_total:
+            text = f"{at.jobs}/{at.jobs_total} parts, ETA {eta(at.jobs, at.jobs_total - at.jobs, at.seconds)}"
+            shown.show({"sharpness": (at.jobs / at.jobs_total, text)}, last=at.jobs == at.jobs_total)
 
     return show

@@ -6,7 +6,7 @@ the first-order one, that of the query loss at the adapted weights, whatever ord
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -86,28 +86,29 @@ class Measurement:
 
     def numbers(self, measure: str) -> dict[str, float]:
         """What a measure stores of the task, by the names of the store's arrays."""
-        spec, g = self.spec, self.gradient
-        if measure == "standard":
-            return self.at(measure, [perturb.along_gradient(g, spec.rho, spec.perturb)])
-        if measure == "adaptive":
-            return self.at(measure, [perturb.adaptive(self.centre, g, spec.adaptive_rho, spec.perturb)])
-        if measure == "linf":
-            return self.at(measure, [perturb.by_sign(g, spec.linf_rho, spec.perturb)])
-        if measure == "average":
-            return self.at(measure, (self._direction(k) for k in range(spec.directions)))
-        if measure == "hessian":
-            return self._curvature()
-        assert measure == GRADIENT, measure  # summed by the caller; it has no number of its own
-        return {}
+        if measure == GRADIENT:  # summed by the caller; it has no number of its own
+            return {}
+        return self._curvature() if measure == "hessian" else self._rise(measure)
 
-    def at(self, measure: str, perturbations: Iterable[Params]) -> dict[str, float]:
+    def _rise(self, measure: str) -> dict[str, float]:
         """Mean loss at the perturbed weights, and how far it lies above the unperturbed one."""
-        losses = [self.problem.adapted_loss(params.add_scaled(self.centre, (1.0, eps))) for eps in perturbations]
+        starts = (params.add_scaled(self.centre, (1.0, eps)) for eps in self._perturbations(measure))
+        losses = [self.problem.adapted_loss(start) for start in starts]
         loss = sum(losses) / len(losses)
         return {f"loss_{measure}": loss, f"sharpness_{measure}": loss - self.loss}
 
-    def _direction(self, number: int) -> Params:
-        return perturb.at_random(self.centre, self.spec.rho, self.spec.perturb, *self.problem.key, number)
+    def _perturbations(self, measure: str) -> Iterator[Params]:
+        spec, g = self.spec, self.gradient
+        if measure == "standard":
+            yield perturb.along_gradient(g, spec.rho, spec.perturb)
+        elif measure == "adaptive":
+            yield perturb.adaptive(self.centre, g, spec.adaptive_rho, spec.perturb)
+        elif measure == "linf":
+            yield perturb.by_sign(g, spec.linf_rho, spec.perturb)
+        else:
+            assert measure == "average", measure
+            for k in range(spec.directions):
+                yield perturb.at_random(self.centre, spec.rho, spec.perturb, *self.problem.key, k)
 
     def _curvature(self) -> dict[str, float]:
         multiply = hessian.product(self.problem.loss, self.adapted)

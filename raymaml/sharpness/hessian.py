@@ -36,7 +36,7 @@ def product(loss: Callable[[Params], Tensor], weights: Mapping[str, Tensor]) -> 
     def multiply(v: Vector) -> Vector:
         direction = from_vector(torch.from_numpy(np.ascontiguousarray(v)).to(like), at)
         with torch.no_grad():
-            _, image = jvp(grad(loss), (at,), (direction,))
+            image = jvp(grad(loss), (at,), (direction,))[1]
         found: Vector = to_vector(image).double().cpu().numpy()
         return found
 

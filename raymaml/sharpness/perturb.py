@@ -32,7 +32,7 @@ def kept(vector: Mapping[str, Tensor], perturb: Perturbed) -> Params:
 
 
 def along_gradient(gradient: Mapping[str, Tensor], rho: float, perturb: Perturbed) -> Params:
-    """rho * g / ||g||: the first-order worst case within a ball (thesis eq. 16; Foret et al. 2021, eq. 2).
+    """The first-order worst case within a ball, rho * g / ||g|| (thesis eq. 16; Foret et al. 2021, eq. 2).
 
     The norm is over all parameters, before some are zeroed, so that with `weights` the perturbation is shorter
     than rho, as in the published code (recipe 6.1, steps 3 and 4).
@@ -41,20 +41,19 @@ def along_gradient(gradient: Mapping[str, Tensor], rho: float, perturb: Perturbe
     return kept({name: scale * g for name, g in gradient.items()}, perturb)
 
 
-def adaptive(
-    weights: Mapping[str, Tensor], gradient: Mapping[str, Tensor], rho: float, perturb: Perturbed
-) -> Params:
-    """rho * w^2 * g / || |w| * g ||: the same within a ball whose axes scale with the weights.
+def adaptive(weights: Mapping[str, Tensor], gradient: Mapping[str, Tensor], rho: float, perturb: Perturbed) -> Params:
+    """The same within a ball whose axes scale with the weights, rho * w^2 * g / || |w| * g ||.
 
-    Kwon et al. 2021 (ASAM), algorithm 1 with T = diag(|w|), without the constant that they add to |w|: rescaling weights
-    in a way that leaves the loss alone then rescales the perturbation alike.
+    Kwon et al. 2021 (ASAM), algorithm 1 with T = diag(|w|), without the constant that they add to |w|: rescaling
+    weights in a way that leaves the loss alone then rescales the perturbation alike. The inner loop sees such a
+    rescaling all the same, since plain gradient steps do not scale with the weights.
     """
     scale = rho / (norm({name: weights[name] * g for name, g in gradient.items()}) + TINY)
     return kept({name: scale * weights[name].square() * g for name, g in gradient.items()}, perturb)
 
 
 def by_sign(gradient: Mapping[str, Tensor], rho: float, perturb: Perturbed) -> Params:
-    """rho * sign(g): the first-order worst case within a box (thesis appendix C with p infinite)."""
+    """The first-order worst case within a box, rho * sign(g) (thesis eq. 14 with p infinite)."""
     return kept({name: rho * g.sign() for name, g in gradient.items()}, perturb)
 
 

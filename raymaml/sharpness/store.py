@@ -120,9 +120,7 @@ def _parts(tasks: int) -> int:
     return -(-tasks // PART)
 
 
-def create_or_open(
-    path: Path, spec: SharpnessSpec, provenance: Mapping[str, Any], parameters: int
-) -> SharpnessStore:
+def create_or_open(path: Path, spec: SharpnessSpec, provenance: Mapping[str, Any], parameters: int) -> SharpnessStore:
     """The store of `spec` at `path`, made if it is not there.
 
     Args:
