@@ -242,6 +242,13 @@ def test_signs_find_the_trace_of_a_diagonal_at_once(closed):
     assert found["eigenvalue"] == pytest.approx(4.0, rel=1e-9)
 
 
+def test_the_hessian_is_taken_at_the_adapted_weights(closed):
+    problem = Problem(quadratic().adapt, lambda w: (w["w"] ** 3).sum() / 6, ("cubic",))
+    found = Measurement(closed.spec, {"w": W}, problem).numbers("hessian")
+    assert found["eigenvalue"] == pytest.approx(SHRUNK * 1.0, rel=1e-9)
+    assert found["trace"] == pytest.approx(SHRUNK * (1.0 - 2.0 + 0.5), rel=1e-9)
+
+
 # --- scale invariance (Kwon et al. 2021)
 
 
