@@ -13,6 +13,7 @@ from .options import say
 
 if TYPE_CHECKING:
     from raymaml.data.prepared import Progress as Preparation
+    from raymaml.runtime.sharpness import Progress as Measured
     from raymaml.runtime.surface import Progress
     from raymaml.runtime.train import JobStates, SeedStates
 
@@ -145,5 +146,16 @@ def preparation(shown: Display) -> Callable[[Preparation], None]:
         left = eta(progress.decoded, progress.images_total - progress.images, progress.seconds)
         text = f"{progress.images}/{progress.images_total} images, {rate:.0f} images/s, ETA {left}"
         shown.show({"prepare": (progress.images / progress.images_total, text)})
+
+    return show
+
+
+def sharpness(shown: Display) -> Callable[[Measured], None]:
+    """A callback for `measure_sharpness(on_progress=...)`: one row."""
+
+    def show(at: Measured) -> None:
+        if at.jobs_total:
+            text = f"{at.jobs}/{at.jobs_total} parts, ETA {eta(at.jobs, at.jobs_total - at.jobs, at.seconds)}"
+            shown.show({"sharpness": (at.jobs / at.jobs_total, text)}, last=at.jobs == at.jobs_total)
 
     return show

@@ -5,11 +5,12 @@ nor ray nor matplotlib.
 
     train, evaluate, surface, figure_surface, show, demo      the commands, as functions
     prepare_data                                    likewise: `raymaml data prepare`
+    measure_sharpness, sharpness_rows               sharpness: measured, and read from the stores of a home
     table, figure_results                           tables and figures of results
     Result, Curve, read_results, published_runs     results: of your own, of a CSV file, of the thesis
     load_data, load_run, load_checkpoint            what is on disk
     TaskSampler, surface_spec, evaluator_of         tasks, and the evaluation of a block, without Ray
-    open_surface                                    a Zarr store of a surface
+    open_surface, open_sharpness                    a Zarr store of a surface, of a sharpness
 """
 
 from __future__ import annotations
@@ -31,6 +32,10 @@ if TYPE_CHECKING:
     from raymaml.results import Curve, Result
     from raymaml.results import read_csv as read_results
     from raymaml.runs import find as load_run
+    from raymaml.sharpness.evaluate import sharpness_evaluator
+    from raymaml.sharpness.read import sharpness_rows
+    from raymaml.sharpness.request import sharpness_spec
+    from raymaml.sharpness.store import open_store as open_sharpness
     from raymaml.specs import GridSpec, TaskSpec
     from raymaml.tasks import TaskSampler
     from raymaml.verbs.demo import demo
@@ -38,6 +43,7 @@ if TYPE_CHECKING:
     from raymaml.verbs.figure import figure_surface
     from raymaml.verbs.prepare import prepare as prepare_data
     from raymaml.verbs.result_figures import figure_results
+    from raymaml.verbs.sharpness import measure_sharpness
     from raymaml.verbs.show import show
     from raymaml.verbs.surface import surface
     from raymaml.verbs.table import table
@@ -58,10 +64,15 @@ _WHERE = {
     "load_checkpoint": "raymaml.checkpoints:load",
     "load_data": "raymaml.data:load",
     "load_run": "raymaml.runs:find",
+    "measure_sharpness": "raymaml.verbs.sharpness:measure_sharpness",
+    "open_sharpness": "raymaml.sharpness.store:open_store",
     "open_surface": "raymaml.landscape.store:open_store",
     "prepare_data": "raymaml.verbs.prepare:prepare",
     "published_runs": "raymaml.published:runs",
     "read_results": "raymaml.results:read_csv",
+    "sharpness_evaluator": "raymaml.sharpness.evaluate:sharpness_evaluator",
+    "sharpness_rows": "raymaml.sharpness.read:sharpness_rows",
+    "sharpness_spec": "raymaml.sharpness.request:sharpness_spec",
     "show": "raymaml.verbs.show:show",
     "surface": "raymaml.verbs.surface:surface",
     "surface_spec": "raymaml.landscape.request:surface_spec",
@@ -86,10 +97,15 @@ __all__ = [
     "load_checkpoint",
     "load_data",
     "load_run",
+    "measure_sharpness",
+    "open_sharpness",
     "open_surface",
     "prepare_data",
     "published_runs",
     "read_results",
+    "sharpness_evaluator",
+    "sharpness_rows",
+    "sharpness_spec",
     "show",
     "surface",
     "surface_spec",

@@ -104,6 +104,17 @@ OPTIONS = [
     ("surface --actors 0", r"--actors.*greater than or equal to 1"),
     ("surface", r"no finished run in .*home; train one first: raymaml train --seeds 5 6 7"),
     ("surface --run nope", r"no run 'nope' here or in .*home \(there: none\)"),
+    ("sharpness", r"no finished run in .*home; train one first: raymaml train --seeds 5 6 7"),
+    ("sharpness --run nope", r"no run 'nope' here or in "),
+    ("sharpness --split train", r"--split needs some of base, val, novel, each once, got 'train'"),
+    ("sharpness --measures sam", r"--measures needs some of standard, adaptive, .*, each once, got 'sam'"),
+    ("sharpness --measures averaged", r"--measures needs some of standard, .*, got 'averaged'"),
+    ("sharpness --measures", r"--measures needs at least one value|Option '--measures' requires an argument"),
+    ("sharpness --tasks 1", r"--tasks.*greater than or equal to 2"),
+    ("sharpness --steps -1", r"--steps.*greater than or equal to 0"),
+    ("sharpness --perturb bias", r"--perturb.*'bias' is not one of 'weights', 'all'"),
+    ("sharpness --checkpoint first", r"--checkpoint.*'first' is not one of 'best', 'last'"),
+    ("sharpness --seeds five", r"--seeds needs whole numbers such as 5 6 7, got 'five'"),
     ("figure surface", r"Missing argument 'store'.*raymaml figure surface --help"),
     ("data show nope", r"no data set 'nope'; there are: glyphs"),
     ("data show --split x", r"--split.*'x' is not one of 'base', 'val', 'novel'"),
@@ -266,6 +277,28 @@ def test_damaged_metrics_are_named(refused, run_at_home):
 )
 def test_a_surface_that_cannot_be_is_refused(refused, run_at_home, typed, expected):
     refused("surface", *typed.split(), expected=expected)
+
+
+@pytest.mark.parametrize(
+    ("typed", "expected"),
+    [
+        ("--seeds 99", r"run tiny has no finished seed 99 \(finished: 5\); train it first"),
+        ("--rho nan", r"rho must be a finite number, got nan"),
+        ("--rho -1", r"rho must be at least 0, got -1"),
+        ("--linf-rho -1", r"linf_rho must be at least 0, got -1"),
+        ("--query 30", r"20 images: too few for 1 support and 30 query images; lower --shot or --query"),
+        ("--address 127.0.0.1:{port}", r"no Ray cluster answers at 127.0.0.1:\d+"),
+    ],
+)
+def test_a_sharpness_that_cannot_be_is_refused(refused, run_at_home, closed_port, typed, expected):
+    typed = typed.format(port=closed_port)
+    refused("sharpness", "--split", "base", "novel", *typed.split(), expected=expected, before=r"(store .*\n?)*")
+
+
+def test_cut_weights_are_named_before_sharpness_is_measured(refused, run_at_home):
+    (weights,) = (run_at_home / "seed-5" / "best").glob("*.safetensors")
+    weights.write_bytes(weights.read_bytes()[:-100])
+    refused("sharpness", expected=rf"{weights.name} is corrupt.*restore the file, or start over with another --out")
 
 
 def test_a_surface_of_tasks_that_the_data_cannot_supply_is_refused_before_the_store_is_made(

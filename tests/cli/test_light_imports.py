@@ -35,7 +35,9 @@ def loaded(code, *args):
     return done.stdout.splitlines()[-1].removeprefix("loaded:").split()
 
 
-@pytest.mark.parametrize("args", [["--help"], ["--version"], ["train", "--help"], ["surface", "--help"]])
+@pytest.mark.parametrize(
+    "args", [["--help"], ["--version"], ["train", "--help"], ["surface", "--help"], ["sharpness", "--help"]]
+)
 def test_help_loads_nothing_heavy(args):
     assert loaded(PROGRAM, *args) == []
 

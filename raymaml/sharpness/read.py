@@ -1,0 +1,129 @@
+"""Means and intervals of stored measurements, for tables and figures; loads neither torch nor ray."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from raymaml.errors import MissingError
+from raymaml.runs import RunDir
+from raymaml.sharpness.spec import MEASURES
+from raymaml.sharpness.store import Floats, SharpnessStore, open_store
+from raymaml.specs import TrainSpec
+
+
+@dataclass(frozen=True)
+class Summary:
+    """One measure over the tasks of one store."""
+
+    measure: str  # standard, adaptive, linf, average, averaged; eigenvalue or trace of the Hessian
+    rho: float | None  # None of eigenvalue and trace
+    mean: float  # nats; of eigenvalue and trace nats per squared weight. NaN or infinite if a task diverged
+    ci95: float  # half-width of the normal 95 % interval of the mean, 1.96 s / sqrt(n); NaN of one task
+    tasks: int
+
+
+@dataclass(frozen=True)
+class SharpnessRow:
+    """A summary with all that tells it from others."""
+
+    data: str  # the data set whatever the size of its images: cub for cub-224
+    method: str
+    backbone: str
+    augment: bool
+    seed: int
+    split: str
+    checkpoint: str
+    measure: str
+    rho: float | None
+    mean: float
+    ci95: float
+    tasks: int
+    perturb: str
+    steps: int
+    query: int  # images per class
+    task_seed: int
+    precision: str
+    run: str  # name of the run's folder
+    updates: int  # that the run was trained for: with several runs of one setting, most count in tables
+
+
+def mean_and_interval(values: Floats) -> tuple[float, float]:
+    """Mean and half-width of its normal 95 % interval, 1.96 s / sqrt(n) with ddof 1 (recipe 6.2)."""
+    with np.errstate(invalid="ignore"):  # inf - inf is NaN, which is what we want to tell
+        half = 1.96 * float(values.std(ddof=1)) / math.sqrt(values.size) if values.size > 1 else math.nan
+        return float(values.mean()), half
+
+
+def summaries(store: SharpnessStore) -> list[Summary]:
+    """The measures that the store holds of every task, in the order of `MEASURES`."""
+    found = []
+    for measure in MEASURES:
+        if store.missing(measure):
+            continue
+        names = (
+            {"eigenvalue": "eigenvalue", "trace": "trace"}
+            if measure == "hessian"
+            else {measure: f"sharpness_{measure}"}
+        )
+        for name, array in names.items():
+            values = store.read(array)
+            found.append(Summary(name, store.spec.radius(measure), *mean_and_interval(values), values.size))
+    return found
+
+
+def mean_loss(store: SharpnessStore) -> float:
+    """Mean query loss (nats) at the unperturbed weights, over the tasks of a measure that is complete."""
+    return float(store.read("loss0").mean())
+
+
+def sharpness_rows(home: Path) -> list[SharpnessRow]:
+    """Every complete measure of every run in a home of runs, by run, seed and store.
+
+    A run may have several measurements of one split and checkpoint, which differ in `rho`, `tasks`, `perturb` and
+    so on; the caller chooses.
+
+    Raises:
+        RaymamlError: a run or a store is damaged.
+        MissingError: there is no such folder.
+    """
+    if not home.is_dir():
+        raise MissingError(f"{home} is not there; name a folder of runs")
+    rows = []
+    for folder in sorted(path.parent for path in home.glob("*/run.json")):
+        run = RunDir(folder)
+        spec = run.spec()
+        for seed in run.seeds():
+            for path in sorted((seed.path / "sharpness").glob("*.zarr")):
+                store = open_store(path)
+                if store.spec.run == spec.digest:  # else it was copied here from elsewhere
+                    rows += [_row(folder.name, spec, store, summary) for summary in summaries(store)]
+    return rows
+
+
+def _row(run: str, trained: TrainSpec, store: SharpnessStore, summary: Summary) -> SharpnessRow:
+    of = store.spec
+    return SharpnessRow(
+        data=of.data.removesuffix(f"-{of.model.image_size}"),
+        method=of.learner.kind,
+        backbone=of.model.backbone,
+        augment=trained.augment,
+        seed=of.seed,
+        split=of.split,
+        checkpoint=of.checkpoint,
+        measure=summary.measure,
+        rho=summary.rho,
+        mean=summary.mean,
+        ci95=summary.ci95,
+        tasks=summary.tasks,
+        perturb=of.perturb,
+        steps=of.steps,
+        query=of.task.query,
+        task_seed=of.task_seed,
+        precision=of.precision,
+        run=run,
+        updates=trained.updates,
+    )

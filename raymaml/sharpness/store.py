@@ -1,0 +1,221 @@
+"""The Zarr schema of a measurement of sharpness, in one place.
+
+    <name>.zarr/             attributes: kind, format, spec, provenance
+        loss0, gradient_norm                (task)  query loss (nats) at the weights; L2 norm of its gradient
+        loss_MEASURE, sharpness_MEASURE     (task)  loss at the perturbed weights; that minus loss0
+        eigenvalue, trace                   (task)  of the query loss's Hessian at the adapted weights
+        done_MEASURE, done_gradient         (task)  1 once computed; written after the values
+        gradient_sum                        (part, parameter)  sums of the tasks' gradients, part by part
+        task                                coordinate
+
+MEASURE is standard, adaptive, linf, average, averaged; `done_hessian` stands for eigenvalue and trace. All values
+are float64; NaN or inf is a diverged task, not a missing one. A part is PART tasks, one chunk of each array and
+one job with one writer; a later job for further measures writes loss0 and gradient_norm again, the same bits.
+`gradient_sum` takes 8 bytes per parameter and part: 90 MB for ResNet18.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import zarr
+import zarr.errors
+
+from raymaml.errors import MismatchError, MissingError, SpecError
+from raymaml.sharpness.spec import GRADIENT, LOSSES, MEASURES, SharpnessSpec
+from raymaml.specs import differences
+
+KIND, FORMAT = "raymaml.sharpness", 1
+PART = 10  # tasks: what a crash can lose, and the fewest that one actor takes
+
+Floats = npt.NDArray[np.float64]
+
+VALUES = (
+    *("loss0", "gradient_norm"),
+    *(f"{what}_{measure}" for measure in LOSSES for what in ("loss", "sharpness")),
+    *("eigenvalue", "trace"),
+)
+MARKS = tuple(f"done_{name}" for name in (*MEASURES, GRADIENT))
+
+
+@dataclass(frozen=True)
+class SharpnessStore:
+    """An open store: what it is of, and its arrays."""
+
+    path: Path
+    spec: SharpnessSpec
+    provenance: Mapping[str, Any]
+    group: zarr.Group
+
+    @property
+    def parts(self) -> range:
+        """Numbers of the parts."""
+        return range(_parts(self.spec.tasks))
+
+    def tasks(self, part: int) -> range:
+        """Numbers of the tasks of a part."""
+        return range(part * PART, min((part + 1) * PART, self.spec.tasks))
+
+    def write(self, part: int, names: Sequence[str], values: Mapping[str, Floats]) -> None:
+        """Store the values of a part; its measures `names` count as done only after all of them are on disk.
+
+        Raises:
+            ValueError: values have another shape than the part.
+        """
+        where = self._slice(part)
+        for name, row in values.items():
+            array = self._array(name)
+            if name == "gradient_sum":
+                array[part, :] = _checked(name, row, array.shape[1:])
+            else:
+                array[where] = _checked(name, row, (len(self.tasks(part)),))
+        for name in names:
+            self._array(f"done_{name}")[where] = np.ones(len(self.tasks(part)), np.uint8)
+
+    def missing(self, name: str) -> list[int]:
+        """Parts in which a measure, or `gradient`, is still to compute."""
+        done = self.read(f"done_{name}")
+        return [part for part in self.parts if not done[self._slice(part)].all()]
+
+    def read(self, name: str) -> npt.NDArray[Any]:
+        """One of the arrays over tasks, in memory."""
+        values: npt.NDArray[Any] = np.asarray(self._array(name)[...])
+        return values
+
+    def mean_gradient(self) -> Floats:
+        """The gradient of the mean loss of all tasks, (parameter,): parts are added in order, in float64."""
+        sums = self._array("gradient_sum")
+        total = np.zeros(sums.shape[1])
+        for part in self.parts:  # one at a time: a ResNet18 part takes 90 MB
+            total += np.asarray(sums[part, :])
+        return total / self.spec.tasks
+
+    def _slice(self, part: int) -> slice:
+        tasks = self.tasks(part)
+        return slice(tasks.start, tasks.stop)
+
+    def _array(self, name: str) -> zarr.Array[Any]:
+        array = self.group[name]
+        assert isinstance(array, zarr.Array)
+        # An all-NaN chunk equals the fill value and would not be stored by default.
+        return array.with_config({"write_empty_chunks": True})
+
+
+def _checked(name: str, values: Floats, shape: tuple[int, ...]) -> Floats:
+    if values.shape != shape:
+        raise ValueError(f"{name} needs values of shape {shape}, got {values.shape}")
+    return values
+
+
+def _parts(tasks: int) -> int:
+    return -(-tasks // PART)
+
+
+def create_or_open(path: Path, spec: SharpnessSpec, provenance: Mapping[str, Any], parameters: int) -> SharpnessStore:
+    """The store of `spec` at `path`, made if it is not there.
+
+    Args:
+        path: of the store.
+        spec: what it is of.
+        provenance: to record in a new one.
+        parameters: how many the model has.
+
+    Raises:
+        MismatchError: something else is there, or a measurement of another specification.
+    """
+    if path.exists():
+        return _open_same(path, spec)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.", suffix=".partial"))
+    try:
+        _create(temporary, spec, provenance, parameters)
+        temporary.chmod(0o755)
+        os.rename(temporary, path)  # a store is never seen half made
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+    return open_store(path)
+
+
+def _open_same(path: Path, spec: SharpnessSpec) -> SharpnessStore:
+    store = open_store(path)
+    if store.spec != spec:
+        raise MismatchError(f"{path} holds another measurement: {differences(store.spec, spec)}; move it away")
+    for leftover in path.rglob("*.partial"):  # temporary chunk files of killed writers
+        leftover.unlink(missing_ok=True)
+    return store
+
+
+def open_store(path: Path) -> SharpnessStore:
+    """Open a store for reading or for writing parts.
+
+    Raises:
+        MissingError: there is nothing at `path`.
+        SpecError: it is no measurement of sharpness, is damaged, or has a newer format.
+    """
+    if not path.exists():
+        raise MissingError(f"no sharpness at {path}; measure it: raymaml sharpness")
+    try:
+        group = zarr.open_group(path, mode="r+", use_consolidated=False)
+        attributes: dict[str, Any] = dict(group.attrs)
+        _check_format(path, attributes)
+        spec = SharpnessSpec.from_dict(attributes["spec"])
+        store = SharpnessStore(path, spec, attributes["provenance"], group)
+        _check_arrays(store)
+    except SpecError:
+        raise
+    except (OSError, KeyError, TypeError, ValueError, AttributeError, AssertionError) as error:
+        raise SpecError(f"{path} is not a sharpness that raymaml wrote, or it is damaged: {error}") from error
+    return store
+
+
+def _check_format(path: Path, attributes: Mapping[str, Any]) -> None:
+    if attributes.get("kind") != KIND:
+        raise SpecError(f"{path} is not a sharpness that raymaml wrote")
+    if attributes.get("format") != FORMAT:
+        raise SpecError(f"{path} has format {attributes.get('format')}, this version reads {FORMAT}; update raymaml")
+
+
+def _check_arrays(store: SharpnessStore) -> None:
+    for name in (*VALUES, *MARKS):
+        array = store._array(name)
+        if array.shape != (store.spec.tasks,) or array.chunks != (min(PART, store.spec.tasks),):
+            raise ValueError(f"array {name} has shape {array.shape} and chunks {array.chunks}")
+    if len(store._array("gradient_sum").shape) != 2:
+        raise ValueError("array gradient_sum is not over parts and parameters")
+
+
+def _create(path: Path, spec: SharpnessSpec, provenance: Mapping[str, Any], parameters: int) -> None:
+    attributes = {"kind": KIND, "format": FORMAT, "spec": spec.to_dict(), "provenance": dict(provenance)}
+    group = zarr.create_group(path, attributes=attributes)
+    for name in (*VALUES, *MARKS):
+        group.create_array(
+            name,
+            shape=(spec.tasks,),
+            chunks=(min(PART, spec.tasks),),
+            dtype="uint8" if name in MARKS else "float64",
+            fill_value=0 if name in MARKS else np.nan,
+            dimension_names=("task",),
+        )
+    group.create_array(
+        "gradient_sum",
+        shape=(_parts(spec.tasks), parameters),
+        chunks=(1, parameters),
+        dtype="float64",
+        fill_value=np.nan,
+        dimension_names=("part", "parameter"),
+    )
+    group.create_array("task", data=np.arange(spec.tasks), dimension_names=("task",))
+    with warnings.catch_warnings():
+        # Consolidated metadata is not yet in the Zarr 3 specification; readers that know it need one request.
+        warnings.simplefilter("ignore")
+        zarr.consolidate_metadata(group.store)
