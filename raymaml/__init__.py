@@ -4,7 +4,7 @@ The names below load what they need when they are first used: `import raymaml` a
 nor ray nor matplotlib.
 
     train, evaluate, surface, figure_surface, show, demo      the commands, as functions
-    table, figure_results                           tables and figures of results
+    table, correlate, figure_results                tables and figures of results
     Result, Curve, read_results, published_runs     results: of your own, of a CSV file, of the thesis
     load_data, load_run, load_checkpoint            what is on disk
     TaskSampler, surface_spec, evaluator_of         tasks, and the evaluation of a block, without Ray
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from raymaml.runs import find as load_run
     from raymaml.specs import GridSpec, TaskSpec
     from raymaml.tasks import TaskSampler
+    from raymaml.verbs.correlate import correlate
     from raymaml.verbs.demo import demo
     from raymaml.verbs.evaluate import evaluate
     from raymaml.verbs.figure import figure_surface
@@ -48,6 +49,7 @@ _WHERE = {
     "Result": "raymaml.results:Result",
     "TaskSampler": "raymaml.tasks:TaskSampler",
     "TaskSpec": "raymaml.specs:TaskSpec",
+    "correlate": "raymaml.verbs.correlate:correlate",
     "demo": "raymaml.verbs.demo:demo",
     "evaluate": "raymaml.verbs.evaluate:evaluate",
     "evaluator_of": "raymaml.landscape.evaluate:evaluator_of",
@@ -75,6 +77,7 @@ __all__ = [
     "TaskSampler",
     "TaskSpec",
     "__version__",
+    "correlate",
     "demo",
     "evaluate",
     "evaluator_of",
