@@ -26,15 +26,16 @@ MEANING = (
     "(x) and its accuracy (y) on 5-way 1-shot tasks of a split. n: points; r: Pearson's; p: two-sided."
 )
 INDEPENDENCE = "p{} would hold for independent points; the seeds of one backbone and augmentation are alike."
-MEANINGS_PUBLISHED = (
-    "thesis r, thesis p: as printed by Ding (2023), who cuts r to two digits and cuts or rounds p to one. diff: r minus "
-    "thesis r. Of the thesis's own records, all loss rows give the printed digits, and sharpness rows r within 0.021",
-    {
-        3: ".",
-        4: ", but for cub novel sharpness (0.23, printed 0.38). -0.95 of cub base loss with novel accuracy is a misprint "
-        "for -0.97, whose p it has.",
-    },
+MEANING_PUBLISHED = (
+    "thesis r, thesis p: as printed by Ding (2023), who cuts r to two digits, and cuts or rounds p to one. diff: r "
+    "minus thesis r. The thesis's own records give the printed digits in all loss rows, and r within 0.021 in those of "
+    "sharpness"
 )
+EXCEPTIONS = {
+    3: ".",
+    4: ", but for cub novel sharpness (0.23, printed 0.38). -0.95 of cub base loss with novel accuracy is a misprint "
+    "of -0.97, whose p it has.",
+}
 
 
 def correlation_table(
@@ -89,7 +90,7 @@ def _thesis(number: Literal[3, 4], results: Iterable[Result]) -> Table:
         notes=(
             MEANING,
             INDEPENDENCE.format(""),
-            *([MEANINGS_PUBLISHED[0] + MEANINGS_PUBLISHED[1][number]] if compared else []),
+            *([MEANING_PUBLISHED + EXCEPTIONS[number]] if compared else []),
             *remarks(found),
         ),
         groups=1,

@@ -10,6 +10,8 @@ from raymaml.errors import SpecError
 from raymaml.results import BACKBONES, RHO, Result, Summary, low_to_high, no_sharpness, over_seeds
 from raymaml.tables.table import Cell, Column, Table
 
+Setting = tuple[str, bool, str]  # split, augment, backbone
+
 UNIT = 10  # tenths of a nat, as in the thesis's tables
 
 COLUMNS = [
@@ -51,15 +53,21 @@ def sharpness_table(results: Iterable[Result]) -> Table:
     used = [result for result in maml if result.sharpness is not None]
     if not used:
         raise no_sharpness("best checkpoints of MAML runs on base or novel tasks")
-    found = {(s.cell.split, s.cell.augment, s.cell.backbone): s for s in over_seeds(used).values()}
-    printed = {key[1:]: value for key, value in published.sharpness().items() if key[0] == data[0]}
+    found: dict[Setting, Summary] = {
+        (s.cell.split, s.cell.augment, s.cell.backbone): s for s in over_seeds(used).values()
+    }
+    printed = {
+        (split, augment, backbone): value
+        for (name, split, backbone, augment), value in published.sharpness().items()
+        if name == data[0]
+    }
     seeds = sorted({result.seed for result in used})
     columns = [*COLUMNS, *(Column(f"seed {seed}", digits=3) for seed in seeds)]
     rows = []
-    for split, augment, backbone in _settings(found, printed):
-        summary = found.get((split, augment, backbone))
-        row = [data[0], split, "yes" if augment else "no", backbone, *_statistics(summary, seeds)]
-        rows.append((*row, *(_compared(summary, printed[split, backbone, augment]) if printed else ())))
+    for setting in _settings([*found, *printed]):
+        split, augment, backbone = setting
+        row = [data[0], split, "yes" if augment else "no", backbone, *_statistics(found.get(setting), seeds)]
+        rows.append((*row, *(_compared(found.get(setting), printed[setting]) if printed else ())))
     return Table(
         title=f"Sharpness (0.1 nats) of the meta-loss of MAML on 5-way 1-shot tasks: {data[0]}",
         columns=tuple([*columns, *THESIS] if printed else columns),
@@ -69,12 +77,9 @@ def sharpness_table(results: Iterable[Result]) -> Table:
     )
 
 
-def _settings(
-    found: Iterable[tuple[str, bool, str]], printed: Iterable[tuple[str, str, bool]]
-) -> list[tuple[str, bool, str]]:
-    """Split, augmentation and backbone of each row, in the order of the thesis."""
-    keys = [*found, *((split, augment, backbone) for split, backbone, augment in printed)]
-    splits, augments, backbones = (set(values) for values in zip(*keys, strict=True))
+def _settings(there: Iterable[Setting]) -> list[Setting]:
+    """The rows, in the order of the thesis: every combination of what is there."""
+    splits, augments, backbones = (set(values) for values in zip(*there, strict=True))
     return [(s, a, b) for s in sorted(splits) for a in sorted(augments) for b in BACKBONES if b in backbones]
 
 
