@@ -181,10 +181,10 @@ def test_columns_may_come_in_any_order_and_from_a_spreadsheet(tmp_path):
 
 
 BROKEN = {
-    "": r"line 1: the columns data,method,.*,tasks were expected, got nothing",
+    "": r"line 1: the columns data,method,.*,tasks, and any of sharpness,.*, were expected, got nothing",
     "data,accuracy_pct": r"line 1: the columns data,.* were expected, got data,accuracy_pct",
     f"{HEADER},more": r"line 1: the columns .* were expected",
-    f"{HEADER},sharpness,sharpness": r"line 1: the columns .*,tasks, and any of sharpness,.* were expected",
+    f"{HEADER},sharpness,sharpness": r"line 1: the columns .* were expected, got .*,sharpness,sharpness",
     f"{HEADER},sharpness\n{LINE},0.1 nats": r"line 2: sharpness must be a number, got '0.1 nats'",
     f"{HEADER},sharpness\n{LINE.replace('1000', '')},1": r"line 2: tasks must be a whole number, got ''",
     f"{HEADER}\n{LINE}\ncub,maml": r"line 3: 11 values were expected, got 2",
