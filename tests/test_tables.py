@@ -93,8 +93,8 @@ def test_latex_is_one_whole_environment_of_known_commands(table):
 
 def test_powers_of_ten_are_short():
     table = Table("t", (Column("p", digits=1, powers=True),), ((1.65e-7,), (0.5,), (12345.0,), (math.nan,), (None,)))
-    assert as_text(table).splitlines()[4:] == ["  1.6e-7", "  5.0e-1", "   1.2e4", "diverged", "       –"]
-    assert r"1.6e$-$7 \\" in as_latex(table)
+    assert as_text(table).splitlines()[4:] == ["  1.7e-7", "  5.0e-1", "   1.2e4", "diverged", "       –"]
+    assert r"1.7e$-$7 \\" in as_latex(table)
 
 
 def test_everything_that_is_special_is_ascii_when_escaped():

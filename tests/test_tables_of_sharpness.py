@@ -140,7 +140,7 @@ def test_what_is_missing_alone_or_diverged_is_told_apart():
         ["resnet10", "1.000", "–", "–", "1", "1.000", "4.189", "0.452", "-3.189"],
         ["resnet18", "–", "–", "–", "–", "–", "5.798", "0.352", "–"],
     ]
-    assert "100 tasks per seed; 1 more results have no sharpness." in as_text(table)
+    assert "100 tasks per seed; without sharpness, hence not in it: 1." in as_text(table)
 
 
 def test_sharpness_of_a_data_set_that_the_thesis_lacks():

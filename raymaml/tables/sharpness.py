@@ -112,5 +112,5 @@ def _amount(results: Sequence[Result]) -> str:
     if tasks and (unknown := len(used) - len(tasks)):
         text += f"; unknown for {unknown}"
     if lost := len(results) - len(used):
-        text += f"; {lost} more results have no sharpness"
+        text += f"; without sharpness, hence not in it: {lost}"
     return text + "."
