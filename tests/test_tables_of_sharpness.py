@@ -119,7 +119,9 @@ def test_every_sharpness_that_the_thesis_prints_is_beside_ours(data):
 
 
 def test_a_row_of_table_8_as_it_is_read():
-    (line,) = [line for line in as_text(sharpness_table(CUB)).splitlines() if line.startswith("cub   base   no   conv4")]
+    (line,) = [
+        line for line in as_text(sharpness_table(CUB)).splitlines() if line.startswith("cub   base   no   conv4")
+    ]
     assert line.split()[4:] == "2.712 0.179 0.206 3 2.863 2.796 2.477 2.654 0.178 +0.058".split()
     assert "n: number of seeds (3); 100 tasks per seed." in as_text(sharpness_table(CUB))
 

@@ -85,7 +85,9 @@ def _sharpness(number: int, results: Sequence[Result]) -> Figure:
             f"\nmark: mean over seeds {_seeds(there)} of each seed's {amount}; bar: mean of the seeds' 95 % intervals"
         )
     else:
-        title += f"\na point is one seed ({_seeds(there)}); sharpness: {amount}; loss and accuracy: {_tasks(there)}"
+        title += (
+            f"\na point is one seed ({_seeds(there)}): sharpness is a {amount}, loss and accuracy over {_tasks(there)}"
+        )
     return SHARPNESS[number](used, title=title)
 
 
