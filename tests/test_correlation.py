@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from raymaml import published, streams
-from raymaml.correlation import PAIRS, X, Y, Variable, correlations, remarks
+from raymaml.correlation import PAIRS, Variable, X, Y, correlations, remarks
 from raymaml.errors import MissingError, SpecError
 from raymaml.results import Result
 

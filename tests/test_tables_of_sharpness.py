@@ -122,7 +122,7 @@ def test_a_row_of_table_8_as_it_is_read():
     (line,) = [
         line for line in as_text(sharpness_table(CUB)).splitlines() if line.startswith("cub   base   no   conv4")
     ]
-    assert line.split()[4:] == "2.712 0.179 0.206 3 2.863 2.796 2.477 2.654 0.178 +0.058".split()
+    assert line.split()[4:] == ["2.712", "0.179", "0.206", "3", "2.863", "2.796", "2.477", "2.654", "0.178", "+0.058"]
     assert "n: number of seeds (3); 100 tasks per seed." in as_text(sharpness_table(CUB))
 
 
