@@ -6,13 +6,12 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, Protocol
 
 from raymaml import runs
 from raymaml.errors import MismatchError, SpecError
 from raymaml.files import ADVICE
-from raymaml.landscape.scores import score
-from raymaml.landscape.store import open_store
 from raymaml.results import RHO, Cell, Curve, Method, Result, Which
 from raymaml.runs import RunDir, SeedDir
 from raymaml.specs import Backbone, Score, Split, SurfaceSpec, TrainSpec, differences
@@ -209,14 +208,23 @@ def _family(spec: TrainSpec) -> str:
 def _scores(spec: TrainSpec, seed: SeedDir) -> list[Result]:
     """A result per split and checkpoint."""
     found: dict[tuple[Split, Which], Score] = {("novel", "best"): seed.read_result()}
-    for store in map(open_store, sorted(seed.evaluations.glob("*.zarr"))):
+    if paths := sorted(seed.evaluations.glob("*.zarr")):
+        _add_evaluated(found, spec, paths)
+    return [_result(spec, seed.seed, *key, value) for key, value in found.items()]
+
+
+def _add_evaluated(found: dict[tuple[Split, Which], Score], spec: TrainSpec, paths: Iterable[Path]) -> None:
+    """Put in the scores of evaluations that count, each in place of one over fewer tasks."""
+    from raymaml.landscape.scores import score  # loads zarr, which tables without evaluations do without
+    from raymaml.landscape.store import open_store
+
+    for store in map(open_store, paths):
         of = store.spec
         if of.run != spec.digest or _how(of) != (spec.test_steps, spec.test_query, 0) or store.missing():
             continue
         key = (of.split, _which(of.checkpoint))
         if key not in found or of.tasks > found[key].tasks:
             found[key] = score(store)
-    return [_result(spec, seed.seed, *key, value) for key, value in found.items()]
 
 
 def _how(spec: SurfaceSpec) -> tuple[int, int, int]:
