@@ -11,6 +11,9 @@ from . import options
 from .variadic import VariadicCommand
 
 ResultsOut = Annotated[Path | None, typer.Option(help="Folder. Default: figures in $RAYMAML_HOME or artifacts/runs.")]
+DataSets = Annotated[
+    list[str] | None, typer.Option(help="Data sets to show. Default: all there are.", show_default=False)
+]
 
 Stores = Annotated[list[Path], typer.Argument(help="Zarr stores of surfaces, finished or not.", metavar="STORE...")]
 SurfacesOut = Annotated[
@@ -202,9 +205,7 @@ def meta(
 def three(
     published: options.Published = False,
     files: options.ResultFiles = None,
-    data: Annotated[
-        list[str] | None, typer.Option(help="Data sets to show. Default: all there are.", show_default=False)
-    ] = None,
+    data: DataSets = None,
     out: ResultsOut = None,
     formats: options.Formats = "png,pdf,svg",
 ) -> None:
@@ -234,6 +235,30 @@ def twenty(
 ) -> None:
     """The same as 19, of CUB unless --data says otherwise (thesis, figure 20)."""
     _draw(20, published, files, [data], out, formats)
+
+
+@app.command("13", cls=VariadicCommand)
+def thirteen(
+    published: options.Published = False,
+    files: options.ResultFiles = None,
+    data: DataSets = None,
+    out: ResultsOut = None,
+    formats: options.Formats = "png,pdf,svg",
+) -> None:
+    """Sharpness against backbone, with and without augmentation, on base and novel tasks (thesis, figure 13)."""
+    _draw(13, published, files, data or [], out, formats)
+
+
+@app.command("14", cls=VariadicCommand)
+def fourteen(
+    published: options.Published = False,
+    files: options.ResultFiles = None,
+    data: DataSets = None,
+    out: ResultsOut = None,
+    formats: options.Formats = "png,pdf,svg",
+) -> None:
+    """Loss, sharpness and accuracy (colour) on base and novel tasks, every seed a point (thesis, figure 14)."""
+    _draw(14, published, files, data or [], out, formats)
 
 
 def _draw(

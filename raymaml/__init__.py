@@ -6,7 +6,7 @@ nor ray nor matplotlib.
     train, evaluate, surface, figure_surface, show, demo      the commands, as functions
     prepare_data                                    likewise: `raymaml data prepare`
     measure_sharpness, sharpness_rows               sharpness: measured, and read from the stores of a home
-    table, figure_results                           tables and figures of results
+    table, correlate, figure_results                tables and figures of results
     Result, Curve, read_results, published_runs     results: of your own, of a CSV file, of the thesis
     load_data, load_run, load_checkpoint            what is on disk
     TaskSampler, surface_spec, evaluator_of         tasks, and the evaluation of a block, without Ray
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from raymaml.sharpness.store import open_store as open_sharpness
     from raymaml.specs import GridSpec, TaskSpec
     from raymaml.tasks import TaskSampler
+    from raymaml.verbs.correlate import correlate
     from raymaml.verbs.demo import demo
     from raymaml.verbs.evaluate import evaluate
     from raymaml.verbs.figure import figure_surface
@@ -56,6 +57,7 @@ _WHERE = {
     "Result": "raymaml.results:Result",
     "TaskSampler": "raymaml.tasks:TaskSampler",
     "TaskSpec": "raymaml.specs:TaskSpec",
+    "correlate": "raymaml.verbs.correlate:correlate",
     "demo": "raymaml.verbs.demo:demo",
     "evaluate": "raymaml.verbs.evaluate:evaluate",
     "evaluator_of": "raymaml.landscape.evaluate:evaluator_of",
@@ -89,6 +91,7 @@ __all__ = [
     "TaskSampler",
     "TaskSpec",
     "__version__",
+    "correlate",
     "demo",
     "evaluate",
     "evaluator_of",

@@ -7,8 +7,8 @@ import io
 import itertools
 import math
 import typing
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -23,6 +23,7 @@ METHODS: tuple[Method, ...] = typing.get_args(Method)
 BACKBONES: tuple[Backbone, ...] = typing.get_args(Backbone)
 SPLITS: tuple[Split, ...] = typing.get_args(Split)
 CHECKPOINTS: tuple[Which, ...] = typing.get_args(Which)
+RHO = 0.05  # length of the step of sharpness (thesis's scripts; its parser's default, 0.5, was not used)
 CHOICES: dict[str, tuple[str, ...]] = {
     "method": METHODS,
     "backbone": BACKBONES,
@@ -52,7 +53,10 @@ class Cell(NamedTuple):
 
 @dataclass(frozen=True)
 class Result:
-    """The score of one checkpoint of one seed, a mean over tasks.
+    """The score of one checkpoint of one seed, a mean over tasks, and how sharp its meta-loss is where that is known.
+
+    Sharpness is the rise of a task's query loss when the initialisation is moved by `RHO` along its gradient
+    (thesis, section 3.3 and its code); its mean is over tasks of its own.
 
     Raises:
         SpecError: a value is not one of its choices or lies outside its range.
@@ -69,6 +73,9 @@ class Result:
     accuracy_ci95: float  # half-width of the 95 % interval over tasks, a share
     loss: float  # mean query loss in nats; NaN or infinite where it diverged
     tasks: int  # 0 where unknown
+    sharpness: float | None = None  # nats, may be negative; None where unknown, NaN where it diverged
+    sharpness_ci95: float | None = None  # half-width of the 95 % interval over tasks, nats; None where unknown
+    sharpness_tasks: int = 0  # 0 where unknown
 
     def __post_init__(self) -> None:
         """Check every value: tables and figures trust them."""
@@ -82,9 +89,18 @@ class Result:
                 raise SpecError(f"{name} must be a share from 0 to 1, not a percentage, got {getattr(self, name)}")
         if self.loss < 0:
             raise SpecError(f"loss must be at least 0, or nan where it diverged, got {self.loss}")
-        for name in ("seed", "tasks"):
+        for name in ("seed", "tasks", "sharpness_tasks"):
             if getattr(self, name) < 0:
                 raise SpecError(f"{name} must be at least 0, got {getattr(self, name)}")
+        self._check_sharpness()
+
+    def _check_sharpness(self) -> None:
+        if self.sharpness is not None and math.isinf(self.sharpness):
+            raise SpecError(f"sharpness must be finite, or nan where it diverged, got {self.sharpness}")
+        if self.sharpness is None and (self.sharpness_ci95 is not None or self.sharpness_tasks):
+            raise SpecError("sharpness must be known where its interval or its number of tasks is")
+        if self.sharpness_ci95 is not None and (self.sharpness_ci95 < 0 or math.isinf(self.sharpness_ci95)):
+            raise SpecError(f"sharpness_ci95 must be at least 0 and finite, or nan, got {self.sharpness_ci95}")
 
     @property
     def cell(self) -> Cell:
@@ -115,26 +131,30 @@ class Curve:
             raise SpecError("the steps of a curve must ascend")
 
 
-COLUMNS = tuple(item.name for item in fields(Result))
+COLUMNS = tuple(item.name for item in fields(Result) if item.default is MISSING)
+OPTIONAL = tuple(item.name for item in fields(Result) if item.default is not MISSING)
 
 
 def write_csv(path: Path, results: Iterable[Result]) -> None:
     """Write results, one per line, so that `read_csv` gives the same values back; whole or not at all."""
     text = io.StringIO()
     lines = csv.writer(text, lineterminator="\n")
-    lines.writerow(COLUMNS)
-    lines.writerows([_written(getattr(result, name)) for name in COLUMNS] for result in results)
+    lines.writerow(COLUMNS + OPTIONAL)
+    lines.writerows([_written(getattr(result, name)) for name in COLUMNS + OPTIONAL] for result in results)
     files.replace(path, lambda p: p.write_text(text.getvalue(), encoding="utf-8"))
 
 
 def _written(value: Any) -> str:
+    if value is None:
+        return ""
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def read_csv(path: Path) -> list[Result]:
     """Read results that `write_csv`, or a person, wrote.
 
-    The columns are those of `Result`, in any order. Accuracies are shares; a diverged loss is `nan` or `inf`.
+    The columns are those of `Result`, in any order; those of sharpness may be absent, or empty where it is
+    unknown. Accuracies are shares; a diverged loss is `nan` or `inf`, a diverged sharpness `nan`.
 
     Raises:
         MissingError: there is no such file.
@@ -166,9 +186,9 @@ def _text_of(path: Path) -> str:
 
 
 def _checked_header(path: Path, header: list[str]) -> list[str]:
-    if sorted(header) != sorted(COLUMNS):
+    if sorted(set(header) - set(OPTIONAL)) != sorted(COLUMNS) or len(set(header)) != len(header):
         got = ",".join(header) or "nothing"
-        raise SpecError(f"the columns {','.join(COLUMNS)} were expected, got {got}")
+        raise SpecError(f"the columns {','.join(COLUMNS)}, and any of {','.join(OPTIONAL)}, were expected, got {got}")
     return header
 
 
@@ -176,11 +196,13 @@ def _parsed(header: list[str], row: list[str]) -> Result:
     if len(row) != len(header):
         raise SpecError(f"{len(header)} values were expected, got {len(row)}")
     hints = typing.get_type_hints(Result)
-    return Result(**{name: _value(name, text.strip(), hints[name]) for name, text in zip(header, row, strict=True)})
+    known = {name: text.strip() for name, text in zip(header, row, strict=True) if text.strip() or name not in OPTIONAL}
+    return Result(**{name: _value(name, text, hints[name]) for name, text in known.items()})
 
 
 def _value(name: str, text: str, hint: Any) -> Any:
     """One field; a text where any text, or one of some choices, is expected."""
+    hint = float if hint == (float | None) else hint
     if hint is bool:
         if text not in ("true", "false"):
             raise SpecError(f"{name} must be true or false, got {text!r}")
@@ -205,6 +227,9 @@ class Summary:
     accuracy_sd: float  # standard deviation over seeds (n - 1); NaN of one seed
     accuracy_t95: float  # half-width of the 95 % t-interval of the mean over seeds; NaN of one seed
     loss: float  # mean over seeds; NaN or infinite if one is
+    sharpness: float | None  # mean over seeds, nats; None if one is unknown, NaN if one diverged
+    sharpness_ci95: float | None  # mean of the seeds' half-widths over tasks: the "±" of the thesis's tables 7 and 8
+    sharpness_sd: float | None  # standard deviation over seeds (n - 1); NaN of one seed
 
     @property
     def seeds(self) -> tuple[int, ...]:
@@ -238,6 +263,14 @@ def nothing_there(what: str) -> MissingError:
     )
 
 
+def no_sharpness(what: str) -> MissingError:
+    """The error of a table or a figure of sharpness for which no result has one."""
+    return MissingError(
+        f"there is no sharpness of {what}; name a file of results with a sharpness column with --from, "
+        "or take the thesis's with --published"
+    )
+
+
 def low_to_high(values: Iterable[int]) -> str:
     """Counts as a person would sum them up: 1,000, or 600 to 1,000."""
     low, high = f"{min(values := list(values)):,}", f"{max(values):,}"
@@ -268,7 +301,15 @@ def _summary(cell: Cell, seeds: dict[int, Result]) -> Summary:
         accuracy_sd=sd,
         accuracy_t95=_t95(len(ordered)) * sd / math.sqrt(len(ordered)),
         loss=_mean([result.loss for result in ordered]),
+        sharpness=_of_known(_mean, [result.sharpness for result in ordered]),
+        sharpness_ci95=_of_known(_mean, [result.sharpness_ci95 for result in ordered]),
+        sharpness_sd=_of_known(_standard_deviation, [result.sharpness for result in ordered]),
     )
+
+
+def _of_known(statistic: Callable[[Sequence[float]], float], values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return statistic(known) if len(known) == len(values) else None
 
 
 def _mean(values: Sequence[float]) -> float:

@@ -1,6 +1,7 @@
 """What the verbs find in the home of runs, and how tables and figures are made of it."""
 
 import dataclasses
+import itertools
 import json
 import math
 
@@ -14,7 +15,7 @@ from raymaml.results import Result, write_csv
 from raymaml.runs import RunDir
 from raymaml.specs import GridSpec, Score, SurfaceSpec, TaskSpec
 from raymaml.verbs.result_figures import figure_results
-from raymaml.verbs.results import collect
+from raymaml.verbs.results import collect, join_sharpness
 from raymaml.verbs.sources import gather
 from raymaml.verbs.table import table
 
@@ -209,8 +210,8 @@ def test_a_table_is_text_and_files_of_the_same(tmp_path):
     assert (tmp_path / "new" / "table2.txt").read_text() == text
     assert table(2, published.runs()) == text
     assert len((tmp_path / "new" / "table2.csv").read_text().splitlines()) == 33
-    with pytest.raises(SpecError, match="must be one of 2, got 3"):
-        table(3, published.runs())
+    with pytest.raises(SpecError, match="must be one of 2, 3, 4, 7, 8, got 5"):
+        table(5, published.runs())
     with pytest.raises(SpecError, match="as txt, csv, tex, not pdf"):
         table(2, published.runs(), tmp_path / "other", ["txt", "pdf"])
     assert not (tmp_path / "other").exists()
@@ -232,7 +233,90 @@ def test_figures_say_what_they_are_of(tmp_path, monkeypatch):
     )
     with pytest.raises(SpecError, match="figure 19 shows one data set, not cub and miniimagenet"):
         figure_results(19, published.runs())
-    with pytest.raises(SpecError, match="must be one of 3, 19, 20, got 4"):
+    with pytest.raises(SpecError, match="must be one of 3, 13, 14, 19, 20, got 4"):
         figure_results(4, published.runs())
     with pytest.raises(SpecError, match="two results of seed"):
         figure_results(3, [*mini, mini[0]])
+
+
+# --- sharpness joins scores
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """One checkpoint's sharpness, as it is read from the home of runs."""
+
+    data: str = "patterns"
+    method: str = "maml"
+    backbone: str = "conv4"
+    augment: bool = False
+    seed: int = 5
+    split: str = "novel"
+    checkpoint: str = "best"
+    measure: str = "ours"
+    rho: float = 0.05
+    mean: float = 0.25
+    ci95: float = 0.01
+    tasks: int = 100
+
+
+ONE = Result("patterns", "maml", "conv4", False, 5, "novel", "best", 0.5, 0.01, 1.0, 600)
+
+
+def test_sharpness_joins_the_score_of_the_same_checkpoint_and_split():
+    others = [
+        *(dataclasses.replace(ONE, seed=6), dataclasses.replace(ONE, split="base")),
+        *(dataclasses.replace(ONE, checkpoint="last"), dataclasses.replace(ONE, augment=True)),
+        *(dataclasses.replace(ONE, backbone="conv6"), dataclasses.replace(ONE, method="transfer")),
+        dataclasses.replace(ONE, data="glyphs"),
+    ]
+    rows = [
+        Row(r.data, r.method, r.backbone, r.augment, r.seed, r.split, r.checkpoint, mean=index / 10, tasks=index + 1)
+        for index, r in enumerate([ONE, *others])
+    ]
+    for count in (0, 1, len(rows)):
+        skipped = []
+        joined = join_sharpness([ONE, *others], rows[:count], measure="ours", on_skip=skipped.append)
+        assert [dataclasses.replace(r, sharpness=None, sharpness_ci95=None, sharpness_tasks=0) for r in joined] == [
+            ONE,
+            *others,
+        ]
+        found = [(r.sharpness, r.sharpness_ci95, r.sharpness_tasks) for r in joined]
+        assert found == [(i / 10, 0.01, i + 1) if i < count else (None, None, 0) for i in range(len(rows))]
+        assert skipped == []
+
+
+def test_a_sharpness_that_diverged_is_nan():
+    for lost in (math.nan, math.inf, -math.inf):
+        (joined,) = join_sharpness([ONE], [Row(mean=lost, ci95=lost)], measure="ours")
+        assert math.isnan(joined.sharpness)
+        assert math.isnan(joined.sharpness_ci95)
+
+
+def test_sharpness_that_has_no_place_is_told():
+    rows = [Row(rho=0.5), Row(measure="theirs"), Row(measure="theirs", seed=6), Row(), Row(split="base")]
+    for some in itertools.permutations(rows):
+        skipped = []
+        (joined,) = join_sharpness([ONE], some, measure="ours", on_skip=skipped.append)
+        assert joined.sharpness == 0.25
+        assert skipped == [
+            "1 sharpness values are left out: ours with rho 0.5, not ours with 0.05",
+            "2 sharpness values are left out: theirs with rho 0.05, not ours with 0.05",
+            "the sharpness of seed 5 of maml conv4 without augmentation on patterns, base split, best checkpoint "
+            "is left out: its accuracy there was not evaluated",
+        ]
+    (joined,) = join_sharpness([ONE], [Row(rho=0.5, mean=0.75)], measure="ours", rho=0.5)
+    assert joined.sharpness == 0.75
+
+
+def test_two_measurements_of_one_checkpoint_are_refused():
+    with pytest.raises(
+        MismatchError, match="two measurements of the sharpness of seed 5 of maml conv4 .* over 100 and 50"
+    ):
+        join_sharpness([ONE], [Row(), Row(tasks=50)], measure="ours")
+
+
+def test_tables_7_and_8_show_one_data_set():
+    with pytest.raises(SpecError, match="one data set, not cub, miniimagenet"):
+        table(7, published.runs())
+    assert table(8, [r for r in published.runs() if r.data == "cub"]).startswith("Sharpness (0.1 nats)")

@@ -5,6 +5,7 @@ import math
 import pytest
 
 from raymaml import published
+from raymaml.correlation import correlations
 from raymaml.results import BACKBONES, Cell, over_seeds
 
 # Recipe 2.6: means over seeds, accuracy in % / query loss, of: base best, base last, novel best, novel last.
@@ -89,6 +90,112 @@ def test_its_transfer_means_and_its_intervals_are_not_those_of_its_records(summa
     assert len(away) == 16
     assert (min(away), max(away)) == (pytest.approx(0.41, abs=0.01), pytest.approx(9.30, abs=0.01))
     assert min(intervals) > 0.005  # no cell agrees to the printed digits: hence the note of the table
+
+
+def test_the_best_checkpoints_of_maml_have_a_sharpness():
+    records = published.runs()
+    known = [r for r in records if r.sharpness is not None]
+    assert len(known) == 96
+    assert {(r.method, r.checkpoint, r.sharpness_tasks) for r in known} == {("maml", "best", 100)}
+    first = ("cub", "conv4", False, 5, "base")
+    (one,) = [r for r in known if (r.data, r.backbone, r.augment, r.seed, r.split) == first]
+    assert (one.sharpness, one.sharpness_ci95) == (0.28633457, 0.02102655)
+
+
+def cut(value, digits):
+    """Cut, not rounded, as the thesis does."""
+    return math.trunc(value * 10**digits) / 10**digits
+
+
+def one_digit(p):
+    """p to one digit, cut and rounded: the thesis does the one or the other."""
+    exponent = math.floor(math.log10(p))
+    return {float(f"{number}e{exponent}") for number in (math.floor(p / 10.0**exponent), round(p / 10.0**exponent))}
+
+
+def computed(number):
+    """Our correlation for each cell of Table 3 or 4."""
+    found = correlations(published.runs(), augment=True if number == 4 else None)
+    return {(c.data, *c.x, c.y.split): c for c in found}
+
+
+@pytest.mark.parametrize(("number", "n"), [(3, 24), (4, 12)])
+def test_correlations_with_loss_have_the_printed_digits(number, n):
+    ours = computed(number)
+    printed = {key: cell for key, cell in published.correlations(number).items() if key[2] == "loss"}
+    assert len(printed) == 6
+    for key, cell in printed.items():
+        misprint = (number, key) == (4, ("cub", "base", "loss", "novel"))
+        assert cut(ours[key].r, 2) == (-0.97 if misprint else cell.r), key
+        assert cell.p in one_digit(ours[key].p), key
+        assert ours[key].n == n
+
+
+def test_p_is_rounded_in_three_cells_and_cut_in_the_others():
+    rounded = [
+        (number, *key)
+        for number in (3, 4)
+        for key, cell in published.correlations(number).items()
+        if key[2] == "loss" and cell.p > computed(number)[key].p
+    ]
+    assert rounded == [
+        (3, "miniimagenet", "base", "loss", "base"),
+        (3, "miniimagenet", "novel", "loss", "novel"),
+        (3, "cub", "base", "loss", "base"),
+    ]
+
+
+def test_the_misprint_of_table_4():
+    cell = published.correlations(4)["cub", "base", "loss", "novel"]
+    ours = computed(4)["cub", "base", "loss", "novel"]
+    assert (cell.r, cell.p) == (-0.95, 1e-7)
+    assert ours.r == pytest.approx(-0.9706, abs=5e-5)
+    assert ours.p == pytest.approx(1.65e-7, abs=5e-10)
+
+
+def test_correlations_with_sharpness_are_near_the_printed_ones():
+    away, digits = {}, 0
+    for number in (3, 4):
+        for key, cell in published.correlations(number).items():
+            if key[2] == "sharpness":
+                away[(number, *key)] = abs(computed(number)[key].r - cell.r)
+                digits += cell.p in one_digit(computed(number)[key].p)
+    assert (len(away), digits) == (12, 6)
+    assert away.pop((4, "cub", "novel", "sharpness", "novel")) == pytest.approx(0.1494, abs=1e-4)
+    assert max(away.values()) < 0.021
+
+
+def test_sharpness_is_near_the_printed_one(summaries):
+    printed = published.sharpness()
+    assert len(printed) == 32
+    relative = []
+    for (data, split, backbone, augment), cell in printed.items():
+        summary = summaries[Cell(data, "maml", backbone, augment, split, "best")]
+        assert summary.sharpness == pytest.approx(cell.mean, abs=0.016)
+        assert summary.sharpness_ci95 == pytest.approx(cell.plus_minus, abs=0.003)
+        relative.append(abs(summary.sharpness / cell.mean - 1))
+    assert sum(share < 0.03 for share in relative) == 26
+    assert max(relative) == pytest.approx(0.151, abs=1e-3)
+
+
+def test_sharpness_by_hand(summaries):
+    summary = summaries[Cell("cub", "maml", "resnet18", True, "novel", "best")]
+    assert summary.sharpness == pytest.approx((0.21110543 + 0.31797867 + 0.25862843) / 3, rel=1e-12)
+
+
+def test_tables_3_4_7_and_8_are_typed_in_whole():
+    # Sums of the printed columns, added up from the page: a typing error in any cell shows.
+    for number, r, logarithms in ((3, -8.30, -94.7924), (4, -9.15, -70.7167)):
+        cells = published.correlations(number)
+        assert len(cells) == 12
+        assert sum(cell.r for cell in cells.values()) == pytest.approx(r, abs=1e-9)
+        assert sum(math.log10(cell.p) for cell in cells.values()) == pytest.approx(logarithms, abs=1e-4)
+    sharpness = published.sharpness()
+    for data, mean, plus_minus in (("miniimagenet", 3.227, 0.2170), ("cub", 3.6773, 0.3249)):
+        cells = [cell for key, cell in sharpness.items() if key[0] == data]
+        assert len(cells) == 16
+        assert sum(cell.mean for cell in cells) == pytest.approx(mean, abs=1e-9)
+        assert sum(cell.plus_minus for cell in cells) == pytest.approx(plus_minus, abs=1e-9)
 
 
 def test_table_2_is_typed_in_whole():

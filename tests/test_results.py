@@ -5,7 +5,7 @@ import statistics
 import pytest
 
 from raymaml.errors import MissingError, SpecError
-from raymaml.results import COLUMNS, Cell, Curve, Result, low_to_high, over_seeds, read_csv, write_csv
+from raymaml.results import COLUMNS, OPTIONAL, Cell, Curve, Result, low_to_high, over_seeds, read_csv, write_csv
 
 ONE = Result("cub", "maml", "conv4", False, 5, "novel", "best", 0.5245, 0.0071, 1.309072, 1000)
 HEADER = ",".join(COLUMNS)
@@ -49,6 +49,26 @@ def test_a_diverged_loss_is_not_left_out_of_the_mean():
     assert math.isnan(nan.loss)
     (inf,) = over_seeds([ONE, other(seed=6, loss=math.inf)]).values()
     assert inf.loss == math.inf
+
+
+def test_sharpness_over_seeds_against_the_slow_way():
+    values = [0.25, 0.5, 0.9]
+    results = [
+        other(seed=seed, sharpness=value, sharpness_ci95=value / 5, sharpness_tasks=100)
+        for seed, value in enumerate(values)
+    ]
+    (summary,) = over_seeds(results).values()
+    assert summary.sharpness == pytest.approx(sum(values) / 3, rel=1e-12)
+    assert summary.sharpness_ci95 == pytest.approx(sum(values) / 15, rel=1e-12)
+    assert summary.sharpness_sd == pytest.approx(statistics.stdev(values), rel=1e-12)
+
+
+def test_an_unknown_sharpness_is_not_left_out_of_the_mean_and_a_diverged_one_neither():
+    (summary,) = over_seeds([other(sharpness=0.5, sharpness_ci95=0.1), other(seed=6)]).values()
+    assert (summary.sharpness, summary.sharpness_ci95, summary.sharpness_sd) == (None, None, None)
+    (summary,) = over_seeds([other(sharpness=0.5), other(seed=6, sharpness=math.nan)]).values()
+    assert math.isnan(summary.sharpness)
+    assert summary.sharpness_ci95 is None
 
 
 def test_cells_are_apart_and_in_order_whatever_the_order_of_the_results():
@@ -105,6 +125,12 @@ def test_counts_are_summed_up():
         ({"checkpoint": "2399"}, "checkpoint must be one of best, last, got '2399'"),
         ({"seed": -1}, "seed must be at least 0, got -1"),
         ({"tasks": -1}, "tasks must be at least 0, got -1"),
+        ({"sharpness": math.inf}, "sharpness must be finite, or nan where it diverged, got inf"),
+        ({"sharpness_ci95": 0.1}, "sharpness must be known where its interval or its number of tasks is"),
+        ({"sharpness_tasks": 100}, "sharpness must be known where its interval or its number of tasks is"),
+        ({"sharpness": 0.1, "sharpness_ci95": -0.1}, "sharpness_ci95 must be at least 0 and finite, or nan, got -0.1"),
+        ({"sharpness": 0.1, "sharpness_ci95": math.inf}, "sharpness_ci95 must be at least 0 and finite, or nan"),
+        ({"sharpness": 0.1, "sharpness_tasks": -1}, "sharpness_tasks must be at least 0, got -1"),
         ({"data": ""}, "data must be the name of a data set, got nothing"),
     ],
 )
@@ -130,11 +156,22 @@ def test_what_is_written_is_read_back_to_the_last_bit(tmp_path):
         ONE,
         other(seed=6, accuracy=1 / 3, loss=math.inf),
         other(augment=True, data='birds, "mine"', tasks=0),
+        other(seed=7, sharpness=-1 / 3, sharpness_ci95=1 / 7, sharpness_tasks=100),
+        other(seed=8, sharpness=0.0),
     ]
     write_csv(tmp_path / "new" / "a.csv", results)
     assert read_csv(tmp_path / "new" / "a.csv") == results
     write_csv(tmp_path / "nan.csv", [other(loss=math.nan)])
     assert math.isnan(read_csv(tmp_path / "nan.csv")[0].loss)
+
+
+def test_columns_of_sharpness_may_be_absent_and_empty(tmp_path):
+    one = "cub,maml,conv4,false,6,novel,best,0.5245,0.0071,1.309072,1000"
+    (tmp_path / "a.csv").write_text(f"{HEADER},sharpness_ci95,sharpness\n{LINE},,\n{one},0.01,nan\n")
+    unknown, diverged = read_csv(tmp_path / "a.csv")
+    assert unknown == ONE
+    assert (math.isnan(diverged.sharpness), diverged.sharpness_ci95, diverged.sharpness_tasks) == (True, 0.01, 0)
+    assert OPTIONAL == ("sharpness", "sharpness_ci95", "sharpness_tasks")
 
 
 def test_columns_may_come_in_any_order_and_from_a_spreadsheet(tmp_path):
@@ -144,9 +181,12 @@ def test_columns_may_come_in_any_order_and_from_a_spreadsheet(tmp_path):
 
 
 BROKEN = {
-    "": r"line 1: the columns data,method,.*,tasks were expected, got nothing",
+    "": r"line 1: the columns data,method,.*,tasks, and any of sharpness,.*, were expected, got nothing",
     "data,accuracy_pct": r"line 1: the columns data,.* were expected, got data,accuracy_pct",
     f"{HEADER},more": r"line 1: the columns .* were expected",
+    f"{HEADER},sharpness,sharpness": r"line 1: the columns .* were expected, got .*,sharpness,sharpness",
+    f"{HEADER},sharpness\n{LINE},0.1 nats": r"line 2: sharpness must be a number, got '0.1 nats'",
+    f"{HEADER},sharpness\n{LINE.replace('1000', '')},1": r"line 2: tasks must be a whole number, got ''",
     f"{HEADER}\n{LINE}\ncub,maml": r"line 3: 11 values were expected, got 2",
     f"{HEADER}\n{LINE.replace('0.5245', '52.45')}": r"line 2: accuracy must be a share .* not a percentage, got 52.45",
     f"{HEADER}\n{LINE.replace('0.5245', '52.45%')}": r"line 2: accuracy must be a number, got '52.45%'",

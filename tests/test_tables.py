@@ -9,7 +9,7 @@ import pytest
 from raymaml import published
 from raymaml.errors import MissingError, SpecError
 from raymaml.results import Result
-from raymaml.tables import Column, Table, as_csv, as_latex, as_text, table2
+from raymaml.tables import Column, Table, as_csv, as_latex, as_text, sharpness_table, table2, table4
 from raymaml.tables.table import SPECIAL, escaped
 
 SMALL = Table(
@@ -59,7 +59,14 @@ def test_latex_escapes_what_latex_would_read_as_a_command():
     assert r"50 \% of \{x\} x $\pm$ y" in text
 
 
-@pytest.mark.parametrize("table", [SMALL, table2(published.runs())], ids=["small", "table 2"])
+CUB = [r for r in published.runs() if r.data == "cub"]
+
+
+@pytest.mark.parametrize(
+    "table",
+    [SMALL, table2(published.runs()), table4(published.runs()), sharpness_table(CUB)],
+    ids=["small", "table 2", "table 4", "table 8"],
+)
 def test_latex_is_one_whole_environment_of_known_commands(table):
     text = as_latex(table)
     assert text.isascii()
@@ -82,6 +89,12 @@ def test_latex_is_one_whole_environment_of_known_commands(table):
     (alignment,) = re.findall(r"\\begin\{tabular\}\{([lr]+)\}", body)
     assert len(rows) == len(table.rows) + 1
     assert {len(re.findall(r"(?<!\\)&", row)) + 1 for row in rows} == {len(alignment)} == {len(table.columns)}
+
+
+def test_powers_of_ten_are_short():
+    table = Table("t", (Column("p", digits=1, powers=True),), ((1.65e-7,), (0.5,), (12345.0,), (math.nan,), (None,)))
+    assert as_text(table).splitlines()[4:] == ["  1.7e-7", "  5.0e-1", "   1.2e4", "diverged", "       –"]
+    assert r"1.7e$-$7 \\" in as_latex(table)
 
 
 def test_everything_that_is_special_is_ascii_when_escaped():

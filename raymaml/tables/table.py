@@ -21,6 +21,7 @@ class Column:
     name: str
     digits: int = 2  # after the point, of float cells in text and LaTeX
     signed: bool = False  # whether positive numbers get a plus
+    powers: bool = False  # whether float cells are written with powers of ten: 1.6e-7
     words: bool = False  # whether it holds words, which are set at the left
 
 
@@ -73,7 +74,9 @@ def _shown(cell: Cell, column: Column) -> str:
         return str(cell)
     if not math.isfinite(cell):
         return "diverged"
-    return f"{cell:{'+' if column.signed else ''}.{column.digits}f}"
+    text = f"{cell:{'+' if column.signed else ''}.{column.digits}{'e' if column.powers else 'f'}}"
+    mantissa, _, exponent = text.partition("e")
+    return f"{mantissa}e{int(exponent)}" if exponent else text
 
 
 def _aligned(columns: Sequence[Column], row: Sequence[str], widths: Sequence[int]) -> str:

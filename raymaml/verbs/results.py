@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import Any
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Protocol
 
 from raymaml import runs
 from raymaml.errors import MismatchError, SpecError
 from raymaml.files import ADVICE
-from raymaml.landscape.scores import score
-from raymaml.landscape.store import open_store
-from raymaml.results import Curve, Result, Which
+from raymaml.results import RHO, Cell, Curve, Method, Result, Which
 from raymaml.runs import RunDir, SeedDir
-from raymaml.specs import Counts, Score, Split, SurfaceSpec, TrainSpec, differences
+from raymaml.specs import Backbone, Counts, Score, Split, SurfaceSpec, TrainSpec, differences
 
 WAY, SHOT = 5, 1  # of the thesis's tables and figures
 
@@ -59,6 +60,106 @@ def collect(
             if spec.learner.kind == "maml" and seed.metrics.is_file():
                 curves += _curves(spec, seed)
     return results, curves
+
+
+class SharpnessRow(Protocol):
+    """The sharpness of one checkpoint of one seed on the tasks of one split."""
+
+    @property
+    def data(self) -> str:
+        """The data set, whatever the size of its images."""
+
+    @property
+    def method(self) -> Method:
+        """How it was trained."""
+
+    @property
+    def backbone(self) -> Backbone:
+        """What was trained."""
+
+    @property
+    def augment(self) -> bool:
+        """Whether training images were augmented."""
+
+    @property
+    def seed(self) -> int:
+        """The seed of the run."""
+
+    @property
+    def split(self) -> Split:
+        """Of the tasks."""
+
+    @property
+    def checkpoint(self) -> Which:
+        """Of the seed."""
+
+    @property
+    def measure(self) -> str:
+        """Name of what was measured."""
+
+    @property
+    def rho(self) -> float:
+        """Length of the step."""
+
+    @property
+    def mean(self) -> float:
+        """Over tasks, nats; not finite where it diverged."""
+
+    @property
+    def ci95(self) -> float:
+        """Half-width of its 95 % interval over tasks, nats."""
+
+    @property
+    def tasks(self) -> int:
+        """How many."""
+
+
+def join_sharpness(
+    results: Iterable[Result],
+    rows: Iterable[SharpnessRow],
+    *,
+    measure: str,
+    rho: float = RHO,
+    on_skip: Callable[[str], None] = lambda text: None,
+) -> list[Result]:
+    """The results with the sharpness of the same checkpoint of the same seed on the same split.
+
+    Args:
+        results: scores; one without its row stays as it is.
+        rows: sharpness.
+        measure: rows of other measures do not count.
+        rho: nor do those of another length of the step.
+        on_skip: told, in one line each, which rows have no place and why.
+
+    Raises:
+        MismatchError: two rows that count are of one checkpoint and split.
+    """
+    rows = list(rows)
+    of: dict[tuple[Cell, int], SharpnessRow] = {}
+    for row in rows:
+        if (row.measure, row.rho) != (measure, rho):
+            continue
+        key = (Cell(row.data, row.method, row.backbone, row.augment, row.split, row.checkpoint), row.seed)
+        if key in of:
+            raise MismatchError(
+                f"there are two measurements of the sharpness of seed {row.seed} of {key[0]}, "
+                f"over {of[key].tasks:,} and {row.tasks:,} tasks; move one of them out of {runs.home()}"
+            )
+        of[key] = row
+    others = Counter((row.measure, row.rho) for row in rows if (row.measure, row.rho) != (measure, rho))
+    for (name, length), count in sorted(others.items()):
+        on_skip(f"{count} sharpness values are left out: {name} with rho {length:g}, not {measure} with {rho:g}")
+    joined = [_sharpened(result, of.pop((result.cell, result.seed), None)) for result in results]
+    for cell, seed in of:
+        on_skip(f"the sharpness of seed {seed} of {cell} is left out: its accuracy there was not evaluated")
+    return joined
+
+
+def _sharpened(result: Result, row: SharpnessRow | None) -> Result:
+    if row is None:
+        return result
+    mean, ci95 = (value if math.isfinite(value) else math.nan for value in (row.mean, row.ci95))
+    return replace(result, sharpness=mean, sharpness_ci95=ci95, sharpness_tasks=row.tasks)
 
 
 def _chosen(data: str | None, on_skip: Callable[[str], None]) -> list[tuple[RunDir, TrainSpec]]:
@@ -107,14 +208,23 @@ def _family(spec: TrainSpec) -> str:
 def _scores(spec: TrainSpec, seed: SeedDir) -> list[Result]:
     """A result per split and checkpoint."""
     found: dict[tuple[Split, Which], Score] = {("novel", "best"): seed.read_result()}
-    for store in map(open_store, sorted(seed.evaluations.glob("*.zarr"))):
+    if paths := sorted(seed.evaluations.glob("*.zarr")):
+        _add_evaluated(found, spec, paths)
+    return [_result(spec, seed.seed, *key, value) for key, value in found.items()]
+
+
+def _add_evaluated(found: dict[tuple[Split, Which], Score], spec: TrainSpec, paths: Iterable[Path]) -> None:
+    """Put in the scores of evaluations that count, each in place of one over fewer tasks."""
+    from raymaml.landscape.scores import score  # loads zarr, which tables without evaluations do without
+    from raymaml.landscape.store import open_store
+
+    for store in map(open_store, paths):
         of = store.spec
         if of.run != spec.digest or _how(of) != ((spec.test_steps,), (spec.test_query,), 0, 0) or store.missing():
             continue
         key = (of.split, _which(of.checkpoint))
         if key not in found or of.tasks > found[key].tasks:
             found[key] = score(store)
-    return [_result(spec, seed.seed, *key, value) for key, value in found.items()]
 
 
 def _how(spec: SurfaceSpec) -> tuple[Counts, Counts, int, int]:

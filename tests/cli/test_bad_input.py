@@ -120,7 +120,17 @@ OPTIONS = [
     ("data show --split x", r"--split.*'x' is not one of 'base', 'val', 'novel'"),
     ("data show --way 500", r"novel split of glyphs has \d+ classes: too few for 500-way tasks"),
     ("data show --shot 30", r"classes with 20 images: too few for 30 support and 15 query.*lower --shot or --query"),
-    ("table 3", r"No such command '3'.*raymaml table --help"),
+    ("table 5", r"No such command '5'.*raymaml table --help"),
+    ("table 3", r"no results or curves; make some with"),
+    ("table 7", r"no results or curves of miniimagenet; make some with"),
+    ("table 8 --data nope --published", r"no results of nope, only of: cub, miniimagenet"),
+    ("correlate", r"no results or curves; make some with"),
+    ("correlate --published --bootstrap 99", r"a bootstrap needs 100 to 100,000 draws, got 99"),
+    ("correlate --published --bootstrap -1", r"--bootstrap.*greater than or equal to 0"),
+    ("correlate --published --x loss", r"--x needs some of base-sharpness, base-loss, .*, each once, got 'loss'"),
+    ("correlate --published --y base-loss", r"--y needs some of base-accuracy, novel-accuracy, each once, got"),
+    ("correlate --published --aug some", r"--aug.*'some' is not one of 'all', 'only', 'none'"),
+    ("figure 13", r"no results or curves; make some with"),
     (
         "table 2",
         r"no results or curves; make some with `raymaml train --seeds 5 6 7` or `raymaml matrix`, name a file with --f",
@@ -247,6 +257,23 @@ def test_a_seed_that_two_files_have_is_refused(refused, here, verb):
         (here / name).write_text(RESULTS + NOVEL)
     expected = r"two results of seed 5 of maml conv4 without augmentation on glyphs, .*; give one of them"
     refused(*verb.split(), "--from", "a.csv", "b.csv", expected=expected)
+
+
+@pytest.mark.parametrize("verb", ["table 7 --data glyphs", "figure 13", "figure 14"])
+def test_results_without_sharpness_are_refused(refused, here, verb):
+    (here / "a.csv").write_text(RESULTS + NOVEL)
+    expected = r"no sharpness of best checkpoints of MAML runs on base or novel tasks; name a file of results with a sh"
+    refused(*verb.split(), "--from", "a.csv", expected=expected)
+
+
+def test_correlations_of_transfer_learning_are_refused(refused, here):
+    (here / "a.csv").write_text(RESULTS + NOVEL.replace("maml", "transfer"))
+    for verb in (["table", "3"], ["correlate"]):
+        refused(
+            *verb, "--from", "a.csv", expected=r"no results of best checkpoints of MAML runs on base or novel tasks"
+        )
+    (here / "a.csv").write_text(RESULTS + NOVEL)
+    refused("table", "4", "--from", "a.csv", expected=r"no results of best checkpoints of augmented MAML runs")
 
 
 def test_a_figure_of_overfitting_needs_two_checkpoints(refused, here):

@@ -64,12 +64,19 @@ def test_a_stored_surface_is_drawn_without_torch_and_ray(store, here):
     ("args", "heavy"),
     [
         (["table", "2"], []),
+        (["table", "3"], []),
+        (["correlate", "--bootstrap", "100"], []),
         (["figure", "3", "--formats", "svg"], ["matplotlib"]),
         (["figure", "19", "--data", "glyphs", "--formats", "svg"], ["matplotlib"]),
     ],
 )
 def test_results_of_runs_are_shown_without_torch_and_ray(run_at_home, here, args, heavy):
     assert loaded(PROGRAM, *args) == heavy
+
+
+def test_figures_of_sharpness_load_neither_torch_nor_ray(here):
+    assert loaded(PROGRAM, "figure", "13", "--published", "--formats", "svg") == ["matplotlib"]
+    assert loaded(PROGRAM, "correlate", "--published", "--bootstrap", "100") == []
 
 
 def test_a_wrong_option_loads_nothing_heavy():
