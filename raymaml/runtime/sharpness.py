@@ -177,10 +177,9 @@ def _rounds(requests: Sequence[Request], whole: Sequence[SharpnessStore], measur
     return [first, second]
 
 
-def _raise_unless_whole(outcome: Outcome) -> None:
+def _raise_unless_whole(outcome: Outcome[Job]) -> None:
     if outcome.failed:
         job, reason = next(iter(outcome.failed.items()))
-        assert isinstance(job, Job)
         raise IncompleteError(f"{len(outcome.failed)} parts failed, such as part {job.part} of {job.path}: {reason}")
     if outcome.stopped:
         raise KeyboardInterrupt

@@ -9,10 +9,11 @@ from pathlib import Path
 import numpy as np
 
 from raymaml.errors import MissingError
+from raymaml.results import Method, Which
 from raymaml.runs import RunDir
 from raymaml.sharpness.spec import MEASURES
 from raymaml.sharpness.store import Floats, SharpnessStore, open_store
-from raymaml.specs import TrainSpec
+from raymaml.specs import Backbone, Split, TrainSpec
 
 
 @dataclass(frozen=True)
@@ -31,12 +32,12 @@ class SharpnessRow:
     """A summary with all that tells it from others."""
 
     data: str  # the data set whatever the size of its images: cub for cub-224
-    method: str
-    backbone: str
+    method: Method
+    backbone: Backbone
     augment: bool
     seed: int
-    split: str
-    checkpoint: str
+    split: Split
+    checkpoint: Which
     measure: str
     rho: float | None
     mean: float

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from raymaml.checkpoints import Checkpoint
 from raymaml.errors import SpecError
+from raymaml.results import Which
 from raymaml.runs import SeedDir
 from raymaml.sharpness.spec import Perturbed, SharpnessSpec
 from raymaml.specs import MamlSpec, Precision, Split, TaskSpec
@@ -14,7 +15,7 @@ from raymaml.specs import MamlSpec, Precision, Split, TaskSpec
 def sharpness_spec(
     checkpoint: Checkpoint,
     *,
-    which: str = "best",
+    which: Which = "best",
     split: Split = "novel",
     tasks: int = 100,
     query: int = 15,

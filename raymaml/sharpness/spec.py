@@ -24,7 +24,7 @@ class SharpnessSpec(Spec):
 
     run: str  # digest of the TrainSpec
     seed: int  # of the run
-    checkpoint: str  # "best" or "last"
+    checkpoint: Literal["best", "last"]
     checkpoint_digest: str  # SHA-256 of the weights file
     data: str
     data_digest: str

@@ -7,16 +7,18 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from raymaml import runs
 from raymaml.errors import MismatchError, SpecError
 from raymaml.files import ADVICE
-from raymaml.results import RHO, Cell, Curve, Method, Result, Which
+from raymaml.results import RHO, Cell, Curve, Result, Which
 from raymaml.runs import RunDir, SeedDir
-from raymaml.specs import Backbone, Counts, Score, Split, SurfaceSpec, TrainSpec, differences
+from raymaml.sharpness.read import SharpnessRow, sharpness_rows
+from raymaml.specs import Counts, Score, Split, SurfaceSpec, TrainSpec, differences
 
 WAY, SHOT = 5, 1  # of the thesis's tables and figures
+MEASURE = "standard"  # of sharpness, the thesis's
 
 # The rows of metrics.jsonl that make a curve; of the training tasks where the base split was not evaluated.
 CURVES: dict[Split, tuple[str, ...]] = {
@@ -36,6 +38,8 @@ def collect(
     Scores are of `raymaml evaluate` and `raymaml matrix`: of each split and checkpoint the evaluation of most
     tasks, with the tasks and steps of the run's own test; where there is none, that test itself (novel, best).
 
+    A result has the sharpness of its checkpoint and split where `raymaml sharpness` measured it as the thesis did.
+
     Of several runs with one data set, method, backbone and augmentation, that with the most updates
     counts, so that a short trial does not stand beside the real thing.
 
@@ -53,65 +57,25 @@ def collect(
     """
     results: list[Result] = []
     curves: list[Curve] = []
-    for run, spec in _chosen(data, on_skip):
+    chosen = _chosen(data, on_skip)
+    for run, spec in chosen:
         for seed in run.seeds():
             if seed.finished:
                 results += _scores(spec, seed)
             if spec.learner.kind == "maml" and seed.metrics.is_file():
                 curves += _curves(spec, seed)
-    return results, curves
+    return join_sharpness(results, _sharpness(run.path.name for run, _ in chosen), measure=MEASURE), curves
 
 
-class SharpnessRow(Protocol):
-    """The sharpness of one checkpoint of one seed on the tasks of one split."""
-
-    @property
-    def data(self) -> str:
-        """The data set, whatever the size of its images."""
-
-    @property
-    def method(self) -> Method:
-        """How it was trained."""
-
-    @property
-    def backbone(self) -> Backbone:
-        """What was trained."""
-
-    @property
-    def augment(self) -> bool:
-        """Whether training images were augmented."""
-
-    @property
-    def seed(self) -> int:
-        """The seed of the run."""
-
-    @property
-    def split(self) -> Split:
-        """Of the tasks."""
-
-    @property
-    def checkpoint(self) -> Which:
-        """Of the seed."""
-
-    @property
-    def measure(self) -> str:
-        """Name of what was measured."""
-
-    @property
-    def rho(self) -> float:
-        """Length of the step."""
-
-    @property
-    def mean(self) -> float:
-        """Over tasks, nats; not finite where it diverged."""
-
-    @property
-    def ci95(self) -> float:
-        """Half-width of its 95 % interval over tasks, nats."""
-
-    @property
-    def tasks(self) -> int:
-        """How many."""
+def _sharpness(names: Iterable[str]) -> list[SharpnessRow]:
+    """What the thesis's tables are made of: one measurement of each checkpoint and split, that of most tasks."""
+    chosen, best = set(names), dict[tuple[Any, ...], SharpnessRow]()
+    for row in sharpness_rows(runs.home()) if chosen else []:
+        how = (row.measure, row.rho, row.perturb, row.steps, row.query, row.task_seed)
+        if row.run in chosen and how == (MEASURE, RHO, "weights", 10, 15, 0):
+            key = (row.run, row.seed, row.split, row.checkpoint)
+            best[key] = max(best.get(key, row), row, key=lambda found: found.tasks)
+    return list(best.values())
 
 
 def join_sharpness(
