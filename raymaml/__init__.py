@@ -4,6 +4,7 @@ The names below load what they need when they are first used: `import raymaml` a
 nor ray nor matplotlib.
 
     train, evaluate, surface, figure_surface, show, demo      the commands, as functions
+    figure_inner, figure_parts, figure_queries, figure_meta   several surfaces beside each other
     table, figure_results                           tables and figures of results
     Result, Curve, read_results, published_runs     results: of your own, of a CSV file, of the thesis
     load_data, load_run, load_checkpoint            what is on disk
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
     from raymaml.verbs.demo import demo
     from raymaml.verbs.evaluate import evaluate
     from raymaml.verbs.figure import figure_surface
+    from raymaml.verbs.meta_figure import figure_meta
+    from raymaml.verbs.panel_figures import figure_inner, figure_parts, figure_queries
     from raymaml.verbs.result_figures import figure_results
     from raymaml.verbs.show import show
     from raymaml.verbs.surface import surface
@@ -51,6 +54,10 @@ _WHERE = {
     "demo": "raymaml.verbs.demo:demo",
     "evaluate": "raymaml.verbs.evaluate:evaluate",
     "evaluator_of": "raymaml.landscape.evaluate:evaluator_of",
+    "figure_inner": "raymaml.verbs.panel_figures:figure_inner",
+    "figure_meta": "raymaml.verbs.meta_figure:figure_meta",
+    "figure_parts": "raymaml.verbs.panel_figures:figure_parts",
+    "figure_queries": "raymaml.verbs.panel_figures:figure_queries",
     "figure_results": "raymaml.verbs.result_figures:figure_results",
     "figure_surface": "raymaml.verbs.figure:figure_surface",
     "load_checkpoint": "raymaml.checkpoints:load",
@@ -78,6 +85,10 @@ __all__ = [
     "demo",
     "evaluate",
     "evaluator_of",
+    "figure_inner",
+    "figure_meta",
+    "figure_parts",
+    "figure_queries",
     "figure_results",
     "figure_surface",
     "load_checkpoint",
