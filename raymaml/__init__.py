@@ -6,6 +6,7 @@ nor ray nor matplotlib.
     train, evaluate, surface, figure_surface, show, demo      the commands, as functions
     prepare_data                                    likewise: `raymaml data prepare`
     measure_sharpness, sharpness_rows               sharpness: measured, and read from the stores of a home
+    figure_inner, figure_parts, figure_queries, figure_meta   several surfaces beside each other
     table, correlate, figure_results                tables and figures of results
     Result, Curve, read_results, published_runs     results: of your own, of a CSV file, of the thesis
     load_data, load_run, load_checkpoint            what is on disk
@@ -42,6 +43,8 @@ if TYPE_CHECKING:
     from raymaml.verbs.demo import demo
     from raymaml.verbs.evaluate import evaluate
     from raymaml.verbs.figure import figure_surface
+    from raymaml.verbs.meta_figure import figure_meta
+    from raymaml.verbs.panel_figures import figure_inner, figure_parts, figure_queries
     from raymaml.verbs.prepare import prepare as prepare_data
     from raymaml.verbs.result_figures import figure_results
     from raymaml.verbs.sharpness import measure_sharpness
@@ -61,6 +64,10 @@ _WHERE = {
     "demo": "raymaml.verbs.demo:demo",
     "evaluate": "raymaml.verbs.evaluate:evaluate",
     "evaluator_of": "raymaml.landscape.evaluate:evaluator_of",
+    "figure_inner": "raymaml.verbs.panel_figures:figure_inner",
+    "figure_meta": "raymaml.verbs.meta_figure:figure_meta",
+    "figure_parts": "raymaml.verbs.panel_figures:figure_parts",
+    "figure_queries": "raymaml.verbs.panel_figures:figure_queries",
     "figure_results": "raymaml.verbs.result_figures:figure_results",
     "figure_surface": "raymaml.verbs.figure:figure_surface",
     "load_checkpoint": "raymaml.checkpoints:load",
@@ -95,6 +102,10 @@ __all__ = [
     "demo",
     "evaluate",
     "evaluator_of",
+    "figure_inner",
+    "figure_meta",
+    "figure_parts",
+    "figure_queries",
     "figure_results",
     "figure_surface",
     "load_checkpoint",

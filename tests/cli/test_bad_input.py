@@ -446,6 +446,10 @@ def test_a_store_of_a_later_version_is_refused(refused, newer_store):
         ("--levels", "0.5,", r"--levels needs numbers"),
         ("--levels", "nan", r"levels need finite"),
         ("--levels", "1,inf", r"levels must be finite numbers"),
+        ("--step", "3", r"not recorded at 3 steps, only at 0 10"),
+        ("--query", "2", r"not recorded at 2 query images, only at 1 15"),
+        ("--tasks", "4", r"holds 3 tasks: --tasks must be from 1 to that, got 4"),
+        ("--tasks", "0", r"--tasks must be from 1 to that, got 0"),
         ("--formats", "gif", r"saved as png, pdf or svg, not gif"),
         ("--formats", "png,gif", r"saved as png, pdf or svg, not gif"),
         ("--quantity", "error", r"--quantity.*'error' is not one of 'loss', 'accuracy'"),
@@ -453,6 +457,28 @@ def test_a_store_of_a_later_version_is_refused(refused, newer_store):
 )
 def test_a_figure_that_cannot_be_is_refused(refused, store, option, value, expected):
     refused("figure", "surface", store, option, value, expected=expected)
+
+
+@pytest.mark.parametrize(
+    ("typed", "expected"),
+    [
+        ("inner STORE no.zarr", r"no surface at no.zarr"),
+        ("inner STORE STORE", r"would be one panel \(novel\); leave one of them out"),
+        ("inner STORE --steps 3", r"none of the surfaces was recorded at 3 steps"),
+        ("inner STORE --steps x", r"--steps needs whole numbers"),
+        ("inner STORE --quantity error", r"--quantity needs some of loss, support_loss, accuracy"),
+        ("parts STORE --labels a,b", r"--labels needs one label for each of 1, got 2: a, b"),
+        ("parts STORE --step 3", r"not recorded at 3 steps, only at 0 10"),
+        ("queries STORE --query 2", r"not recorded at 2 query images, only at 1 15"),
+        ("queries STORE --spacing nan", r"spacing of contour lines must be 1e-06 or more, got nan"),
+        ("meta STORE --thresholds x", r"--thresholds needs numbers, got 'x'"),
+        ("meta STORE --thresholds 1,2,3,4,5", r"--thresholds needs up to 4 finite numbers"),
+        ("meta STORE --columns 0", r"--columns.*greater than or equal to 1"),
+        ("meta", r"Missing argument"),
+    ],
+)
+def test_a_sheet_of_surfaces_that_cannot_be_is_refused(refused, store, typed, expected):
+    refused("figure", *(store if word == "STORE" else word for word in typed.split()), expected=expected)
 
 
 @pytest.mark.parametrize("args", [[], ["figure"], ["data"]])

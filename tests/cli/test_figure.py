@@ -1,3 +1,5 @@
+import shutil
+
 import pytest
 
 SIGNS = {"png": b"\x89PNG", "pdf": b"%PDF", "svg": b"<?xml"}
@@ -49,3 +51,39 @@ def test_levels_reach_the_figure(command, store, here, monkeypatch, levels, lege
     assert command("figure", "surface", store, "--levels", levels).code == 0
     assert any(legend in text for text in texts)
     assert "not computed yet" in texts
+
+
+def test_a_step_and_fewer_tasks_of_a_store(command, store):
+    ran = command("figure", "surface", store, "--step", 0, "--query", 1, "--tasks", 2, "--formats", "svg")
+    assert (ran.code, ran.err) == (0, "")
+    names = [path.name for path in written(ran, store.with_name("small-figures"))]
+    assert names == ["loss-0steps-1queries-2tasks-contour.svg", "loss-0steps-1queries-2tasks-3d.svg"]
+
+
+@pytest.mark.parametrize(
+    ("typed", "names"),
+    [
+        ("inner STORE --steps 0,10 --quantity loss,support_loss --scale all --labels mine", ["inner"]),
+        ("parts STORE --step 10 --name figure6", ["figure6"]),
+        ("queries STORE --query 1,15 --step 0 --spacing 0.5", ["queries"]),
+    ],
+)
+def test_surfaces_beside_each_other(command, store, here, typed, names):
+    words = [str(store) if word == "STORE" else word for word in typed.split()]
+    ran = command("figure", *words, "--formats", "svg,png", "--out", here / "F")
+    assert (ran.code, ran.err) == (0, "")
+    assert [path.name for path in written(ran, here / "F")] == [
+        f"{name}.{kind}" for name in names for kind in ("svg", "png")
+    ]
+
+
+def test_several_stores_go_to_the_figures_of_the_runs(command, store, tmp_path):
+    other = shutil.copytree(store, tmp_path / "other.zarr")
+    ran = command("figure", "meta", store, other, "--labels", "a,b", "--thresholds", "1.5,1", "--formats", "svg")
+    assert (ran.code, ran.err) == (0, "")
+    *areas, solid, flat, table = ran.out.splitlines()
+    assert [line.split(" %")[0].rsplit(" ", 1)[0] for line in areas] == ["a: ≤ 1:", "a: ≤ 1.5:", "b: ≤ 1:", "b: ≤ 1.5:"]
+    assert all(line.endswith(") of the grid") for line in areas)
+    folder = tmp_path / "home" / "figures"
+    assert [solid, flat, table] == [str(folder / f"meta-{name}") for name in ("3d.svg", "contour.svg", "areas.csv")]
+    assert len((folder / "meta-areas.csv").read_text().splitlines()) == 5
