@@ -7,15 +7,17 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from raymaml import runs
 from raymaml.errors import MismatchError, SpecError
 from raymaml.files import ADVICE
 from raymaml.results import RHO, Cell, Curve, Result, Which
 from raymaml.runs import RunDir, SeedDir
-from raymaml.sharpness.read import SharpnessRow, sharpness_rows
 from raymaml.specs import Counts, Score, Split, SurfaceSpec, TrainSpec, differences
+
+if TYPE_CHECKING:
+    from raymaml.sharpness.read import SharpnessRow
 
 WAY, SHOT = 5, 1  # of the thesis's tables and figures
 MEASURE = "standard"  # of sharpness, the thesis's
@@ -69,8 +71,13 @@ def collect(
 
 def _sharpness(names: Iterable[str]) -> list[SharpnessRow]:
     """What the thesis's tables are made of: one measurement of each checkpoint and split, that of most tasks."""
-    chosen, best = set(names), dict[tuple[Any, ...], SharpnessRow]()
-    for row in sharpness_rows(runs.home()) if chosen else []:
+    chosen = set(names)
+    best: dict[tuple[Any, ...], SharpnessRow] = {}
+    if not any(runs.home().glob("*/seed-*/sharpness/*.zarr")):
+        return []
+    from raymaml.sharpness.read import sharpness_rows  # which loads zarr
+
+    for row in sharpness_rows(runs.home()):
         how = (row.measure, row.rho, row.perturb, row.steps, row.query, row.task_seed)
         if row.run in chosen and how == (MEASURE, RHO, "weights", 10, 15, 0):
             key = (row.run, row.seed, row.split, row.checkpoint)
