@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from .options import say
 
 if TYPE_CHECKING:
+    from raymaml.data.prepared import Progress as Preparation
     from raymaml.runtime.surface import Progress
     from raymaml.runtime.train import JobStates, SeedStates
 
@@ -132,5 +133,17 @@ def surface(shown: Display, name: str = "surface") -> Callable[[Progress], None]
         text = f"{progress.blocks}/{progress.blocks_total} blocks, {rate:.1f} evaluations/s, ETA {left}"
         share = progress.blocks / progress.blocks_total
         shown.show({name: (share, text)}, last=progress.evaluations_left == 0)
+
+    return show
+
+
+def preparation(shown: Display) -> Callable[[Preparation], None]:
+    """A callback for `prepare(on_progress=...)`: one row."""
+
+    def show(progress: Preparation) -> None:
+        rate = progress.decoded / progress.seconds if progress.seconds else 0.0
+        left = eta(progress.decoded, progress.images_total - progress.images, progress.seconds)
+        text = f"{progress.images}/{progress.images_total} images, {rate:.0f} images/s, ETA {left}"
+        shown.show({"prepare": (progress.images / progress.images_total, text)})
 
     return show

@@ -4,6 +4,7 @@ The names below load what they need when they are first used: `import raymaml` a
 nor ray nor matplotlib.
 
     train, evaluate, surface, figure_surface, show, demo      the commands, as functions
+    prepare_data                                    likewise: `raymaml data prepare`
     table, correlate, figure_results                tables and figures of results
     Result, Curve, read_results, published_runs     results: of your own, of a CSV file, of the thesis
     load_data, load_run, load_checkpoint            what is on disk
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from raymaml.verbs.demo import demo
     from raymaml.verbs.evaluate import evaluate
     from raymaml.verbs.figure import figure_surface
+    from raymaml.verbs.prepare import prepare as prepare_data
     from raymaml.verbs.result_figures import figure_results
     from raymaml.verbs.show import show
     from raymaml.verbs.surface import surface
@@ -59,6 +61,7 @@ _WHERE = {
     "load_data": "raymaml.data:load",
     "load_run": "raymaml.runs:find",
     "open_surface": "raymaml.landscape.store:open_store",
+    "prepare_data": "raymaml.verbs.prepare:prepare",
     "published_runs": "raymaml.published:runs",
     "read_results": "raymaml.results:read_csv",
     "show": "raymaml.verbs.show:show",
@@ -87,6 +90,7 @@ __all__ = [
     "load_data",
     "load_run",
     "open_surface",
+    "prepare_data",
     "published_runs",
     "read_results",
     "show",

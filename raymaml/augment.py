@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 
 import torch
 from torch import Tensor
@@ -10,6 +11,7 @@ from torchvision.transforms import v2
 
 from raymaml.streams import Key
 
+_LOCK = threading.Lock()  # the generator is one for all threads
 JITTER = 0.4  # factors of brightness, contrast and saturation are uniform in 1 +- 0.4 (Chen et al. 2019)
 
 
@@ -34,7 +36,7 @@ class Augmentation:
 
     def __call__(self, image: Tensor, *key: Key) -> Tensor:
         """A variant of a uint8 image (channel, height, width): uint8 (channel, size, size)."""
-        with torch.random.fork_rng(devices=[]):
+        with _LOCK, torch.random.fork_rng(devices=[]):
             torch.manual_seed(int.from_bytes(hashlib.blake2b(repr(key).encode(), digest_size=7).digest(), "little"))
             found: Tensor = self.transform(image)
         return found

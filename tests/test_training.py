@@ -178,6 +178,26 @@ def test_several_workers_give_the_weights_of_one(spec, images, tmp_path, whole, 
     assert scores == [whole.read_result()] * size
 
 
+@pytest.mark.parametrize("size", [2, 3])
+def test_augmented_images_do_not_depend_on_the_workers_or_on_a_crash(spec, images, tmp_path, monkeypatch, size):
+    augmented = dataclasses.replace(spec, augment=True, updates=4)
+    alone, shared = SeedDir(tmp_path / "alone"), SeedDir(tmp_path / "shared")
+    train(augmented, images, seed=5, directory=alone)
+    with monkeypatch.context() as patched:
+        _crash(patched, "update 3")
+        in_threads(size, lambda group: _stopped(augmented, images, shared, group))
+    in_threads(size, lambda group: train(augmented, images, seed=5, directory=shared, group=group))
+    assert_identical(weights(shared.last), weights(alone.last))
+    plain = SeedDir(tmp_path / "plain")
+    train(dataclasses.replace(augmented, augment=False), images, seed=5, directory=plain)
+    assert not torch.equal(weights(plain.last)["head.weight"], weights(alone.last)["head.weight"])
+
+
+def _stopped(spec, images, directory, group):
+    with pytest.raises(CrashError):
+        train(spec, images, seed=5, directory=directory, group=group)
+
+
 def test_no_worker_tests_weights_that_rank_0_has_not_written_yet(spec, images, tmp_path, monkeypatch, whole):
     save = checkpoints.save
 

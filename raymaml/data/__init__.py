@@ -9,7 +9,7 @@ from raymaml.errors import MissingError, SpecError
 
 __all__ = ["NAMES", "SPLITS", "ImageSet", "load"]
 
-NAMES = ("glyphs", "omniglot")
+NAMES = ("glyphs", "omniglot", "cub", "miniimagenet", "cifarfs")
 
 
 def load(name: str) -> ImageSet:
@@ -21,18 +21,22 @@ def load(name: str) -> ImageSet:
     """
     if name == "glyphs":
         return _glyphs()
-    from raymaml.data import prepared
+    from raymaml.data import catalogue, prepared
 
     try:
-        known = name in NAMES or prepared.read_record(name) is not None
+        record = prepared.read_record(name)
     except SpecError:  # no name of a file, hence of no set
-        known = False
-    if not known:
-        raise MissingError(
-            f"no data set {name!r}; there are: {', '.join(NAMES)}; "
-            "for your own pictures run `raymaml data prepare folder --root DIR --name NAME` first"
-        )
-    return prepared.load(name)
+        record = None
+    if record is not None:
+        return prepared.load(name)
+    command = catalogue.how_to(name)
+    if command is not None:
+        raise MissingError(f"{name} is not prepared here: run `{command}` first")
+    there = ", ".join(dict.fromkeys([*NAMES, *prepared.names()]))
+    raise MissingError(
+        f"no data set {name!r}; there are: {there}; "
+        "for your own pictures run `raymaml data prepare folder --root DIR --name NAME` first"
+    )
 
 
 @functools.cache

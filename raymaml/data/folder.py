@@ -6,16 +6,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-import numpy as np
-from PIL import Image
-
 from raymaml import files
+from raymaml.data.fit import IMAGENET_MEAN, IMAGENET_STD, resized_and_cropped
 from raymaml.data.imageset import SPLITS
-from raymaml.data.raw import IMAGENET_MEAN, IMAGENET_STD, Pixels, RawSet, some, split_names
+from raymaml.data.layouts import is_picture
+from raymaml.data.raw import PictureFiles, RawSet, some, split_names
 from raymaml.data.tree import open_tree
 from raymaml.errors import DataError
 
-SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".ppm", ".pgm", ".tif", ".tiff", ".webp"}
 FEWEST = 16  # pictures of a class: 1 support and the 15 queries of the final test
 LEAST_CLASSES = 2  # of a split: fewer make no task
 
@@ -35,7 +33,7 @@ def scan(root: Path, *, size: int = 84, seed: int = 0, grey: bool = False, split
     classes: dict[str, list[str]] = {}
     for name in tree.names():
         path = PurePosixPath(name)
-        if path.suffix.lower() in SUFFIXES and len(path.parts) == 2:
+        if is_picture(name) and len(path.parts) == 2:
             classes.setdefault(path.parts[0], []).append(name)
     if not classes:
         raise DataError(f"{tree.root} holds no pictures: expected CLASS/NAME.png (or jpg, ...) directly in it")
@@ -45,7 +43,7 @@ def scan(root: Path, *, size: int = 84, seed: int = 0, grey: bool = False, split
     if few:
         raise DataError(f"{tree.root}: a class needs {FEWEST} pictures or more, too few have {some(few)}")
     return RawSet(
-        tree=tree,
+        pictures=PictureFiles(tree),
         classes={name: classes[name] for name in used},
         splits=splits,
         fit=lambda picture: resized_and_cropped(picture, size, "L" if grey else "RGB"),
@@ -54,19 +52,8 @@ def scan(root: Path, *, size: int = 84, seed: int = 0, grey: bool = False, split
         mean=(0.449,) if grey else IMAGENET_MEAN,  # the mean over the channels
         std=(0.226,) if grey else IMAGENET_STD,
         split_rule=f"seed {seed}" if split is None else f"file {split}",
+        keep_files=True,
     )
-
-
-def resized_and_cropped(picture: Image.Image, size: int, mode: str) -> Pixels:
-    """Resize to int(1.15 size) squared whatever the shape, then crop the centre: (channel, size, size).
-
-    The transform without augmentation of Chen et al. (2019, data/datamgr.py).
-    """
-    side = int(1.15 * size)
-    start = round((side - size) / 2)
-    fitted = picture.convert(mode).resize((side, side), Image.Resampling.BILINEAR)
-    pixels = np.asarray(fitted.crop((start, start, start + size, start + size)), dtype=np.uint8)
-    return pixels[None] if pixels.ndim == 2 else np.ascontiguousarray(pixels.transpose(2, 0, 1))
 
 
 def _read(path: Path, classes: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:

@@ -8,11 +8,13 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 from PIL import Image, ImageOps
 
-from raymaml.data.raw import Pixels, RawSet, some, split_names
+from raymaml.data.fit import Pixels
+from raymaml.data.raw import PictureFiles, RawSet, some, split_names
 from raymaml.data.tree import open_tree
 from raymaml.errors import DataError
 
 DRAWINGS = 20  # of each character
+TURNS = {"rot000": 0, "rot090": 90, "rot180": 180, "rot270": 270}  # degrees, by the names that Snell et al. use
 # Characters of each alphabet, by the folder that torchvision unpacks it to.
 BACKGROUND = {
     "Alphabet_of_the_Magi": 20, "Anglo-Saxon_Futhorc": 29, "Arcadian": 26, "Armenian": 41,
@@ -42,12 +44,13 @@ VINYALS_NOVEL = {
 VINYALS_NOVEL_CHARACTERS = {f"Gurmukhi/character{n}" for n in (42, 43, 44, 45)}
 
 
-def scan(root: Path, *, size: int = 28, seed: int = 0) -> RawSet:
+def scan(root: Path, *, size: int = 28, seed: int = 0, rotations: bool = False) -> RawSet:
     """Find Omniglot, or a part of it in whole alphabets, under a folder or in a zip.
 
     Taken are pictures at `.../<Alphabet>/characterNN/*.png`: torchvision's `omniglot-py`, the published
     zips, or the alphabets alone. With all 50 alphabets the split is Vinyals'; else whole alphabets are
-    dealt for `seed`, so that novel characters come from scripts not trained on.
+    dealt for `seed`, so that novel characters come from scripts not trained on. With `rotations` each
+    character makes four classes of its split, turned by 0, 90, 180 and 270 degrees (Santoro et al. 2016).
 
     Raises:
         MissingError: nothing is at `root`.
@@ -59,8 +62,11 @@ def scan(root: Path, *, size: int = 28, seed: int = 0) -> RawSet:
         raise DataError(f"{tree.root} holds no Omniglot: expected ALPHABET/characterNN/*.png in it, at any depth")
     _check(tree.root, classes, folders)
     splits, rule = _split(sorted(classes), seed)
+    if rotations:
+        splits = {s: [f"{name}/{turn}" for name in part for turn in TURNS] for s, part in splits.items()}
+        classes = {f"{c}/{t}": [f"{t}/{file}" for file in files] for c, files in classes.items() for t in TURNS}
     return RawSet(
-        tree=tree,
+        pictures=TurnedFiles(tree) if rotations else PictureFiles(tree),
         classes=classes,
         splits=splits,
         fit=lambda picture: white_on_black(picture, size),
@@ -70,6 +76,20 @@ def scan(root: Path, *, size: int = 28, seed: int = 0) -> RawSet:
         std=(1.0,),
         split_rule=rule,
     )
+
+
+class TurnedFiles(PictureFiles):
+    """Pictures named TURN/PATH."""
+
+    def sizes(self, names: Sequence[str]) -> list[int]:
+        """The sizes of the files."""
+        return super().sizes([name.partition("/")[2] for name in names])
+
+    def load(self, name: str) -> tuple[Image.Image, bytes]:
+        """Read, decode and turn one file."""
+        turn, _, path = name.partition("/")
+        picture, raw = super().load(path)
+        return picture.rotate(TURNS[turn], expand=True), raw
 
 
 def white_on_black(picture: Image.Image, size: int) -> Pixels:

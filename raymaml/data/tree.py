@@ -6,10 +6,12 @@ import os
 import zipfile
 import zlib
 from pathlib import Path, PurePosixPath
-from typing import Protocol
+from typing import IO, Protocol
 
 from raymaml.errors import DataError, MissingError
 
+TAR_SUFFIXES = (".tar", ".tgz", ".tar.gz", ".tar.bz2", ".tar.xz")
+DAMAGE = (OSError, RuntimeError, EOFError, NotImplementedError, zlib.error, zipfile.BadZipFile)  # what zipfile raises
 LARGEST = 64 * 2**20  # bytes of one picture: more is no picture but a zip bomb or a mistake
 
 
@@ -22,8 +24,16 @@ class Tree(Protocol):
         """The paths of all files relative to the root, with forward slashes, sorted."""
         ...
 
+    def size(self, name: str) -> int:
+        """The bytes that a file has; DataError where that cannot be said."""
+        ...
+
     def read(self, name: str) -> bytes:
-        """The bytes of one file; DataError where it cannot be read or leaves the root."""
+        """The bytes of one picture or list; DataError where it cannot be read or leaves the root."""
+        ...
+
+    def open(self, name: str) -> IO[bytes]:
+        """A file to read piece by piece, as large as it may be; DataError as for `read`."""
         ...
 
 
@@ -32,11 +42,13 @@ def open_tree(root: Path) -> Tree:
 
     Raises:
         MissingError: there is neither at `root`.
-        DataError: the zip is damaged, or a path in it leaves it.
+        DataError: the zip is damaged, or a path in it leaves it, or it is a tar file.
     """
     root = root.expanduser().absolute()
     if root.is_dir():
         return Folder(root)
+    if root.is_file() and root.name.endswith(TAR_SUFFIXES):
+        raise DataError(f"{root} is a tar file: unpack it first (tar xf {root.name}) and give --root the folder")
     if root.is_file():
         return Zip(root)
     raise MissingError(f"{root} is not there: --root needs the folder or the zip file of the data set")
@@ -56,15 +68,33 @@ class Folder:
             found += [Path(folder, name).relative_to(self.root).as_posix() for name in files if name[0] != "."]
         return sorted(found)
 
+    def size(self, name: str) -> int:
+        """The bytes that a file has."""
+        try:
+            return (self.root / name).stat().st_size
+        except OSError as error:
+            raise self._unreadable(name, error) from error
+
     def read(self, name: str) -> bytes:
         """The bytes of one file; a link that leads out of the root is refused."""
+        with self.open(name) as file:
+            try:
+                return file.read()
+            except OSError as error:
+                raise self._unreadable(name, error) from error
+
+    def open(self, name: str) -> IO[bytes]:
+        """A file to read piece by piece; a link that leads out of the root is refused."""
         path = (self.root / name).resolve()
         if not path.is_relative_to(self._real):
             raise DataError(f"{self.root / name} leads out of {self.root}: put the file itself there")
         try:
-            return path.read_bytes()
+            return path.open("rb")
         except OSError as error:
-            raise DataError(f"{self.root / name} cannot be read: {error.strerror}") from error
+            raise self._unreadable(name, error) from error
+
+    def _unreadable(self, name: str, error: OSError) -> DataError:
+        return DataError(f"{self.root / name} cannot be read: {error.strerror}")
 
 
 class Zip:
@@ -92,8 +122,22 @@ class Zip:
             raise DataError(f"{name} in {self.root} is larger than {LARGEST >> 20} MiB: no picture of a data set")
         try:
             return self._zip.read(name)
-        except (OSError, RuntimeError, EOFError, zlib.error, zipfile.BadZipFile) as error:
-            raise DataError(f"{name} in {self.root} cannot be read ({error}): get the zip again") from error
+        except DAMAGE as error:
+            raise self._unreadable(name, error) from error
+
+    def size(self, name: str) -> int:
+        """The bytes that a file has once unpacked."""
+        return self._files[name].file_size
+
+    def open(self, name: str) -> IO[bytes]:
+        """A file to read piece by piece."""
+        try:
+            return self._zip.open(name)
+        except DAMAGE as error:
+            raise self._unreadable(name, error) from error
+
+    def _unreadable(self, name: str, error: Exception) -> DataError:
+        return DataError(f"{name} in {self.root} cannot be read ({error}): get the zip again")
 
 
 def _leaves_root(name: str) -> bool:

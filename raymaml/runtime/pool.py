@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import ray
 import ray.exceptions
@@ -18,33 +18,35 @@ from ray.actor import ActorHandle
 
 from raymaml.errors import RaymamlError, last_line
 
+Job = TypeVar("Job", bound=Hashable)  # a block of a surface, a chunk of images
+
 ATTEMPTS = 3  # of one job, and of starting an actor in a row, before giving up
 
 
 @dataclass
-class Outcome:
+class Outcome(Generic[Job]):
     """What became of the jobs."""
 
     finished: int = 0
-    failed: dict[Hashable, str] = field(default_factory=dict)  # job -> last error
+    failed: dict[Job, str] = field(default_factory=dict)  # job -> last error
     stopped: bool = False
 
 
 @dataclass
-class Pool:
+class Pool(Generic[Job]):
     """Actors with two methods: `prepare()`, called once, and `evaluate(job)`."""
 
     make: Callable[[], Any]
     size: int
-    on_job: Callable[[Any], None] = lambda _: None
+    on_job: Callable[[Job], None] = lambda _: None
     stopping: Callable[[], bool] = lambda: False
-    queue: deque[Hashable] = field(default_factory=deque, init=False)
-    attempts: dict[Hashable, int] = field(default_factory=dict, init=False)
-    busy: dict[ray.ObjectRef[Any], tuple[ActorHandle[Any], Hashable | None]] = field(default_factory=dict, init=False)
+    queue: deque[Job] = field(default_factory=deque, init=False)
+    attempts: dict[Job, int] = field(default_factory=dict, init=False)
+    busy: dict[ray.ObjectRef[Any], tuple[ActorHandle[Any], Job | None]] = field(default_factory=dict, init=False)
     failed_starts: int = field(default=0, init=False)
-    outcome: Outcome = field(default_factory=Outcome, init=False)
+    outcome: Outcome[Job] = field(default_factory=Outcome, init=False)
 
-    def run(self, jobs: Iterable[Hashable]) -> Outcome:
+    def run(self, jobs: Iterable[Job]) -> Outcome[Job]:
         """Evaluate every job once; a job that fails ATTEMPTS times is set aside and named.
 
         Raises:
@@ -78,7 +80,7 @@ class Pool:
         try:
             ray.get(ref)
         except ray.exceptions.RayTaskError as error:
-            if job is None or isinstance(error.cause, RaymamlError):
+            if job is None or isinstance(error.cause, RaymamlError):  # it would be the same the next time
                 ray.kill(actor)
                 raise _user_error(error) from error
             self._count_failure(job, error)
@@ -90,13 +92,13 @@ class Pool:
             self._count_success(job)
         self._next_job(actor)
 
-    def _count_success(self, job: Hashable | None) -> None:
+    def _count_success(self, job: Job | None) -> None:
         self.failed_starts = 0
         if job is not None:
             self.outcome.finished += 1
             self.on_job(job)
 
-    def _count_failure(self, job: Hashable | None, error: Exception) -> None:
+    def _count_failure(self, job: Job | None, error: Exception) -> None:
         if job is None:
             self.failed_starts += 1
             if self.failed_starts >= ATTEMPTS * self.size:

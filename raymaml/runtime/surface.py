@@ -162,10 +162,9 @@ def _check_same_numbers(store: SurfaceStore, now: dict[str, Any]) -> None:
         )
 
 
-def _raise_unless_whole(outcome: Outcome) -> None:
+def _raise_unless_whole(outcome: Outcome[Job]) -> None:
     if outcome.failed:
         job, reason = next(iter(outcome.failed.items()))
-        assert isinstance(job, Job)
         raise IncompleteError(f"{len(outcome.failed)} blocks failed, such as {job.block} of {job.path}: {reason}")
     if outcome.stopped:
         raise KeyboardInterrupt
