@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from statistics import mean, stdev
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -95,7 +94,7 @@ def sharpness(
             on_progress=progress.sharpness(shown),
             on_stop=say_stop,
         )
-    say_sharpness(stores)
+    say_sharpness(stores, chosen)
 
 
 def say_start(paths: list[Path]) -> None:
@@ -109,14 +108,14 @@ def say_stop() -> None:
     options.say("stopping: finishing the tasks in flight; press Ctrl-C again to stop at once")
 
 
-def say_sharpness(stores: list[SharpnessStore]) -> None:
+def say_sharpness(stores: list[SharpnessStore], measures: list[Measure]) -> None:
     """A line per store and measure on stdout, then one over the seeds of each split and measure."""
-    from raymaml.sharpness.read import mean_loss, summaries
+    from raymaml.sharpness.read import mean_loss, over_seeds, summaries
 
     groups: dict[tuple[str, str], list[Summary]] = {}
     for store in stores:
         spec = store.spec
-        for found in summaries(store):
+        for found in summaries(store, measures):
             groups.setdefault((spec.split, found.measure), []).append(found)
             typer.echo(
                 f"seed {spec.seed}, {spec.checkpoint} checkpoint, {spec.split}: {named(found)} "
@@ -125,11 +124,10 @@ def say_sharpness(stores: list[SharpnessStore]) -> None:
             )
     for (split, _), seeds in groups.items():
         if len(seeds) > 1:
-            means = [found.mean for found in seeds]
+            mean, interval, spread = over_seeds(seeds)
             typer.echo(
-                f"{len(seeds)} seeds, {stores[0].spec.checkpoint} checkpoint, {split}: {named(seeds[0])} "
-                f"{mean(means):.4f}, mean of the intervals {mean(found.ci95 for found in seeds):.4f}, "
-                f"standard deviation over seeds {stdev(means):.4f}"
+                f"{len(seeds)} seeds, {stores[0].spec.checkpoint} checkpoint, {split}: {named(seeds[0])} {mean:.4f}, "
+                f"mean of the intervals {interval:.4f}, standard deviation over seeds {spread:.4f}"
             )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,9 +12,11 @@ import numpy as np
 from raymaml.errors import MissingError
 from raymaml.results import Method, Which
 from raymaml.runs import RunDir
-from raymaml.sharpness.spec import MEASURES
+from raymaml.sharpness.spec import MEASURES, Measure
 from raymaml.sharpness.store import Floats, SharpnessStore, open_store
 from raymaml.specs import Backbone, Split, TrainSpec
+
+ARRAYS = {"hessian": {"eigenvalue": "eigenvalue", "trace": "trace"}}  # of measures that are no rise of the loss
 
 
 @dataclass(frozen=True)
@@ -59,21 +62,23 @@ def mean_and_interval(values: Floats) -> tuple[float, float]:
         return float(values.mean()), half
 
 
-def summaries(store: SharpnessStore) -> list[Summary]:
-    """The measures that the store holds of every task, in the order of `MEASURES`."""
+def summaries(store: SharpnessStore, measures: Sequence[Measure] = MEASURES) -> list[Summary]:
+    """Those of the measures that the store holds of every task; `hessian` gives `eigenvalue` and `trace`."""
     found = []
-    for measure in MEASURES:
-        if store.missing(measure):
-            continue
-        names = (
-            {"eigenvalue": "eigenvalue", "trace": "trace"}
-            if measure == "hessian"
-            else {measure: f"sharpness_{measure}"}
-        )
-        for name, array in names.items():
-            values = store.read(array)
-            found.append(Summary(name, store.spec.radius(measure), *mean_and_interval(values), values.size))
+    for measure in measures:
+        if not store.missing(measure):
+            for name, array in ARRAYS.get(measure, {measure: f"sharpness_{measure}"}).items():
+                values = store.read(array)
+                found.append(Summary(name, store.spec.radius(measure), *mean_and_interval(values), values.size))
     return found
+
+
+def over_seeds(seeds: Sequence[Summary]) -> tuple[float, float, float]:
+    """Mean over seeds of the means and of the intervals (thesis, tables 7 and 8), and the means' standard deviation."""
+    means, halves = (np.array([getattr(found, name) for found in seeds]) for name in ("mean", "ci95"))
+    with np.errstate(invalid="ignore"):
+        spread = float(means.std(ddof=1)) if means.size > 1 else math.nan
+        return float(means.mean()), float(halves.mean()), spread
 
 
 def mean_loss(store: SharpnessStore) -> float:

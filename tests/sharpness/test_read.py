@@ -6,7 +6,7 @@ import pytest
 
 from raymaml.errors import MissingError, SpecError
 from raymaml.runs import RunDir
-from raymaml.sharpness.read import mean_and_interval, mean_loss, sharpness_rows, summaries
+from raymaml.sharpness.read import Summary, mean_and_interval, mean_loss, over_seeds, sharpness_rows, summaries
 from raymaml.sharpness.store import create_or_open
 
 
@@ -66,6 +66,12 @@ def test_every_measure_has_its_own_radius(sharp_spec, tmp_path, values):
         *(("average", 0.1), ("averaged", 0.1)),
     ]
     assert mean_loss(store) == values.mean()
+
+
+def test_over_seeds():
+    seeds = [Summary("standard", 0.05, mean, ci95, 100) for mean, ci95 in ((1.0, 0.1), (2.0, 0.2), (6.0, 0.6))]
+    assert over_seeds(seeds) == pytest.approx((3.0, 0.3, math.sqrt(7)))
+    assert math.isnan(over_seeds(seeds[:1])[2])
 
 
 def test_a_store_of_another_run_is_left_out(home, sharp_spec, values):
