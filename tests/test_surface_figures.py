@@ -88,7 +88,7 @@ def test_one_surface_is_the_last_step_and_the_most_queries_unless_told(make, dra
     assert "after 5 inner steps" in titles[0]
     assert "mean over 3 tasks of seed 0 (5-way 1-shot, 4 queries per class)" in titles[0]
     assert "after 0 inner steps" in titles[1]
-    assert "mean over 2 tasks of seed 0 (5-way 1-shot, 1 queries per class)" in titles[1]
+    assert "mean over 2 tasks of seed 0 (5-way 1-shot, 1 query per class)" in titles[1]
     assert "(5-way 1-shot)" in titles[2]
     assert drawn[4][1]["quantity"] == "support loss"
 
@@ -130,13 +130,14 @@ def test_inner_has_a_row_per_split_and_step_and_a_column_per_checkpoint(make, dr
 
 def test_inner_shows_both_sets_and_the_steps_that_are_asked_for(make, drawn):
     store = make("s", around="adapted", part="head")
-    panel_figures.figure_inner([store], steps=[5, 7], quantities=["loss", "support_loss"], labels=["mine"])
+    panel_figures.figure_inner([store], steps=[0, 5, 7], quantities=["loss", "support_loss"])
     [((rows,), named)] = drawn
-    assert [row.label for row in rows] == ["novel, 5 steps\nquery loss", "novel, 5 steps\nsupport loss"]
-    assert_same(table(rows), [[store.read("loss")[:, 1, 1].mean(0)], [store.read("support_loss")[:, 1].mean(0)]])
-    assert rows[0].panels[0].heading == "mine"
+    assert [row.label for row in rows] == ["novel\nquery loss", "novel\nsupport loss"]  # of one checkpoint
+    loss, support = store.read("loss"), store.read("support_loss")
+    assert_same(table(rows), [loss[:, :, 1].mean(0), support.mean(0)])
+    assert [[p.heading for p in row.panels] for row in rows] == [["0 steps", "5 steps"]] * 2
     assert "perturbed after adapting, at the adapted weights: weights of the head" in named["title"]
-    assert "after 5 inner steps" in named["title"]
+    assert "after 0, 5 inner steps" in named["title"]
     with pytest.raises(MissingError, match="none of the surfaces was recorded at 7 steps"):
         panel_figures.figure_inner([store], steps=[7])
 

@@ -113,14 +113,14 @@ def _label_areas(axes: Axes, grid: Grid, plan: Levels) -> None:
 def _widest(axes: Axes, grid: Grid, mask: Bools) -> tuple[float, float] | None:
     """The grid point of an area that is farthest from everything else; None in a small area.
 
-    The centre, where the cross is, counts as something else.
+    The frame and the centre, where the cross is, count as something else.
     """
     width, height = _inches(axes)
     inches = width / (len(grid.alphas) - 1), height / (len(grid.betas) - 1)
-    free = np.pad(mask, 1)  # the frame counts too
-    a, b = np.abs(grid.alphas).argmin(), np.abs(grid.betas).argmin()
-    free[a + 1, b + 1] = False
-    distance = distance_transform_edt(free, sampling=inches)[1:-1, 1:-1]
+    free = mask.copy()
+    free[np.abs(grid.alphas).argmin(), np.abs(grid.betas).argmin()] = False
+    frame = [np.minimum(k := np.arange(n), n - 1 - k) * size for n, size in zip(free.shape, inches, strict=True)]
+    distance = np.minimum(distance_transform_edt(free, sampling=inches), np.minimum.outer(*frame))
     i, j = np.unravel_index(distance.argmax(), distance.shape)
     return (float(grid.alphas[i]), float(grid.betas[j])) if distance[i, j] > SMALLEST else None
 

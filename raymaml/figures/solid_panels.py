@@ -70,6 +70,8 @@ def _draw(made: Sheet, panel: Panel, place: tuple[float, float], height: Height,
         axis.set_ticks(values[[0, -1]], [short(value) for value in values[[0, -1]]])  # the name lies between
     if not height.log:
         axes.zaxis.set_major_locator(MaxNLocator(5))
+    longest = max(len(label.get_text()) for label in axes.zaxis.get_majorticklabels())
+    axes.zaxis.set_tick_params(pad=-3.5 + 1.5 * max(longest - 3, 0))  # points: labels are centred at their place
     axes.set_xlabel("α", size=NOTE_SIZE, labelpad=-13)
     axes.set_ylabel("β", size=NOTE_SIZE, labelpad=-13)
     if panel.grid.range is None:

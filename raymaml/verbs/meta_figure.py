@@ -102,7 +102,8 @@ def figure_meta(
         tasks=tasks,
     )
     rows = in_rows(panels, columns or min(len(panels), 4))
-    interval = "\nareas: share of the grid, with the 95 % bootstrap interval over tasks" if tasks != 1 else ""
+    several = any(store.spec.tasks > 1 for store in whole) and tasks != 1
+    interval = "\nareas: share of the grid, with the 95 % bootstrap interval over tasks" if several else ""
     folder = folder_of(whole, out)
     table = folder / f"{name}-areas.csv"
     written = [

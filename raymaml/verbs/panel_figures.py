@@ -9,12 +9,13 @@ from pathlib import Path
 
 from raymaml.errors import MissingError, SpecError
 from raymaml.figures.flat_panels import flats
+from raymaml.figures.grid import Grid
 from raymaml.figures.saving import save
 from raymaml.figures.sheet import Panel, Row
 from raymaml.figures.solid_panels import Scale, solids
 from raymaml.landscape.store import SurfaceStore
 from raymaml.specs import Part
-from raymaml.verbs.titles import labels_of, title_of
+from raymaml.verbs.titles import labels_of, plural, title_of
 from raymaml.verbs.views import QUANTITIES, Store, folder_of, grid_of, opened
 
 PARTS: tuple[Part, ...] = ("all", "head", "feature")
@@ -36,7 +37,8 @@ def figure_inner(
 ) -> list[Path]:
     """Draw how surfaces change in the inner loop (thesis figures 4, 5, 15 and 16), in 3-D.
 
-    A column is a checkpoint; a row is a split after a number of inner steps, of the query or of the support set.
+    A column is a checkpoint; a row is a split after a number of inner steps, of the query or of the support set. Of
+    one checkpoint, a column is a number of steps.
 
     Args:
         stores: surfaces of one or more checkpoints, at most one of each split.
@@ -61,23 +63,18 @@ def figure_inner(
     for store in whole:
         column = table.setdefault((store.spec.run, store.spec.seed, store.spec.checkpoint), {})
         _put(column, store.spec.split, store)
-    rows: list[Row] = []
     headings = labels_of([next(iter(column.values())).spec for column in table.values()], labels)
+    rows: list[Row] = []
     for split in dict.fromkeys(store.spec.split for store in whole):
         recorded = sorted({step for store in whole if store.spec.split == split for step in store.spec.steps})
+        shown = recorded if steps is None else [step for step in sorted(set(steps)) if step in recorded]
         for quantity in quantities:
-            for step in recorded if steps is None else [step for step in sorted(set(steps)) if step in recorded]:
-                label = f"{split}, {_of_steps(step)}\n{QUANTITIES.get(quantity, quantity)}"
-                panels = [
-                    Panel(
-                        grid_of(column[split], quantity, step=step, tasks=tasks, **_query(quantity, query))
-                        if split in column and step in column[split].spec.steps
-                        else None,
-                        heading if not rows else "",
-                    )
-                    for column, heading in zip(table.values(), headings, strict=True)
-                ]
-                rows.append(Row(label, panels))
+            which = {"tasks": tasks, **_query(quantity, query)}
+            grids = [[_inner(column.get(split), quantity, step, which) for column in table.values()] for step in shown]
+            rows += _inner_rows(split, QUANTITIES.get(quantity, quantity), shown, grids)
+    if rows and len(table) > 1:
+        first = zip(rows[0].panels, headings, strict=True)
+        rows[0] = Row(rows[0].label, [Panel(panel.grid, heading) for panel, heading in first])
     if not rows:
         raise MissingError(f"none of the surfaces was recorded at {_list(steps or [])} steps")
     title = title_of(
@@ -89,6 +86,20 @@ def figure_inner(
     words = [QUANTITIES[quantity] for quantity in quantities]
     figure = solids(rows, title=title, quantity=" or ".join(words), scale=scale)
     return save(figure, folder_of(whole, out) / name, formats)
+
+
+def _inner(store: SurfaceStore | None, quantity: str, step: int, which: dict[str, int | None]) -> Grid | None:
+    return None if store is None or step not in store.spec.steps else grid_of(store, quantity, step=step, **which)
+
+
+def _inner_rows(split: str, what: str, steps: Sequence[int], grids: list[list[Grid | None]]) -> list[Row]:
+    """Rows of grids (step, checkpoint); one row of all steps where there is one checkpoint."""
+    names = [f"{step} {plural('step', step)}" for step in steps]
+    if grids and len(grids[0]) == 1:
+        return [Row(f"{split}\n{what}", [Panel(row[0], name) for row, name in zip(grids, names, strict=True)])]
+    return [
+        Row(f"{split}, {name}\n{what}", [Panel(grid) for grid in row]) for row, name in zip(grids, names, strict=True)
+    ]
 
 
 def figure_parts(
@@ -190,7 +201,7 @@ def figure_queries(
     panels = [
         Panel(
             grid_of(whole, "loss", step=step, query=query, tasks=tasks),
-            f"{query} quer{'y' if query == 1 else 'ies'} per class",
+            f"{query} {plural('query', query)} per class",
         )
         for query in shown
     ]
@@ -213,10 +224,6 @@ def _put(places: dict[str, SurfaceStore], place: str, store: SurfaceStore) -> No
 
 def _query(quantity: str, query: int | None) -> dict[str, int | None]:
     return {} if quantity == "support_loss" else {"query": query}
-
-
-def _of_steps(step: int) -> str:
-    return f"{step} step{'' if step == 1 else 's'}"
 
 
 def _shown(stores: Sequence[SurfaceStore], steps: Sequence[int] | None) -> set[int]:

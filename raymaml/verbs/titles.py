@@ -30,7 +30,7 @@ def title_of(
     shown_steps = sorted({step for spec in specs for step in spec.steps} if steps is None else set(steps))
     shown_queries = sorted({query for spec in specs for query in spec.queries} if queries is None else set(queries))
     shapes = _each(f"{spec.task.way}-way {spec.task.shot}-shot" for spec in specs)
-    counted = f", {_counts(shown_queries)} queries per class" if shown_queries else ""
+    counted = f", {_counts(shown_queries)} {plural('query', shown_queries[-1])} per class" if shown_queries else ""
     return (
         f"{_each(map(_method, specs))} {_each(name_of(spec.model.backbone) for spec in specs)} "
         f"on {_each(spec.data for spec in specs)}, seed {_each(spec.seed for spec in specs)}, "
@@ -68,6 +68,11 @@ def labels_of(specs: Sequence[SurfaceSpec], given: Sequence[str] | None) -> list
         words = [more(spec) for spec in specs]
         names = [f"{name}, {word}" if len(set(words)) > 1 else name for name, word in zip(names, words, strict=True)]
     return names
+
+
+def plural(word: str, count: int) -> str:
+    """A word as it stands after a count."""
+    return word if count == 1 else {"query": "queries"}.get(word, f"{word}s")
 
 
 def _each(words: Iterable[str | int]) -> str:

@@ -1,5 +1,7 @@
 """Sheets of surfaces: what is drawn in which panel, on which scale, and that nothing overlaps."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from figures.samples import AXIS, TITLE, bowl
@@ -111,6 +113,15 @@ def test_a_wide_area_carries_its_threshold_inside_itself_and_a_narrow_one_does_n
     alpha, beta = labels["≤ 0.81"]
     value = bowl()[np.abs(AXIS - alpha).argmin(), np.abs(AXIS - beta).argmin()]
     assert value <= 0.81
+
+
+def test_a_label_keeps_off_the_frame_where_little_is_computed():
+    done = np.zeros((11, 11), bool)
+    done[:2] = True
+    panel = dataclasses.replace(filled(bowl(), [2.0]), grid=grid(bowl(), done))
+    (axes,) = flats([Row("", [panel])], title="t").axes
+    assert [text for text in axes.texts if text.get_position()[1] in (AXIS[0], AXIS[-1])] == []
+    assert [text.get_position()[0] for text in axes.texts] == [pytest.approx(AXIS[1])]
 
 
 def test_panels_without_areas_share_the_spacing_of_their_labelled_lines():
