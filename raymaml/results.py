@@ -266,8 +266,8 @@ def nothing_there(what: str) -> MissingError:
 def no_sharpness(what: str) -> MissingError:
     """The error of a table or a figure of sharpness for which no result has one."""
     return MissingError(
-        f"there is no sharpness of {what}; name a file of results with a sharpness column with --from, "
-        "or take the thesis's with --published"
+        f"there is no sharpness of {what}; measure it with `raymaml sharpness --split base novel`, "
+        "name a file of results with a sharpness column with --from, or take the thesis's with --published"
     )
 
 

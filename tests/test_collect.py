@@ -5,6 +5,7 @@ import itertools
 import json
 import math
 
+import numpy as np
 import pytest
 
 from raymaml import files, published, runs
@@ -13,6 +14,8 @@ from raymaml.landscape.store import create_or_open
 from raymaml.landscape.values import empty
 from raymaml.results import Result, write_csv
 from raymaml.runs import RunDir
+from raymaml.sharpness.spec import SharpnessSpec
+from raymaml.sharpness.store import create_or_open as open_sharpness
 from raymaml.specs import GridSpec, Score, SurfaceSpec, TaskSpec
 from raymaml.verbs.result_figures import figure_results
 from raymaml.verbs.results import collect, join_sharpness
@@ -284,6 +287,31 @@ def test_sharpness_joins_the_score_of_the_same_checkpoint_and_split():
         found = [(r.sharpness, r.sharpness_ci95, r.sharpness_tasks) for r in joined]
         assert found == [(i / 10, 0.01, i + 1) if i < count else (None, None, 0) for i in range(len(rows))]
         assert skipped == []
+
+
+def measured(run_dir, value, **changes):
+    """The sharpness of seed 5 on four tasks or so, in the folder of its run."""
+    spec = run_dir.spec()
+    values = {
+        "run": spec.digest, "seed": 5, "checkpoint": "best", "checkpoint_digest": "0" * 64, "data": spec.data,
+        "data_digest": spec.data_digest, "model": spec.model, "learner": spec.learner, "split": "novel",
+        "task": TaskSpec(5, 1, 15), "tasks": 4, "task_seed": 0, "steps": 10, **changes,
+    }  # fmt: skip
+    of = SharpnessSpec(**values)
+    store = open_sharpness(run_dir.seed(5).path / "sharpness" / f"{of.digest[:8]}.zarr", of, {}, 1)
+    store.write(0, ["standard"], {"loss0": np.ones(of.tasks), "sharpness_standard": np.full(of.tasks, value)})
+
+
+def test_results_of_the_runs_here_have_the_sharpness_that_was_measured_as_in_the_thesis(make):
+    run, short = make("first", seeds=(5, 6)), make("short", seeds=(5,), updates=2)
+    assert [r.sharpness for r in collect(None)[0]] == [None, None]
+    measured(run, 0.5)
+    measured(run, 0.25, tasks=3)  # fewer
+    for other in ({"rho": 0.1}, {"perturb": "all"}, {"steps": 5}, {"task": TaskSpec(5, 1, 5)}, {"task_seed": 1}):
+        measured(run, 9.0, tasks=6, **other)
+    measured(short, 9.0)  # of a run that is left out: another has more updates
+    found = collect(None)[0]
+    assert [(r.seed, r.sharpness, r.sharpness_tasks) for r in found] == [(5, 0.5, 4), (6, None, 0)]
 
 
 def test_a_sharpness_that_diverged_is_nan():

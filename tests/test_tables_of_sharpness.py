@@ -158,7 +158,9 @@ def test_sharpness_of_a_data_set_that_the_thesis_lacks():
 
 
 def test_results_of_no_or_of_two_data_sets_are_refused():
-    with pytest.raises(MissingError, match=r"no sharpness of best checkpoints of MAML runs .*; name a file of results"):
+    with pytest.raises(
+        MissingError, match=r"no sharpness of best checkpoints of MAML runs .*; measure it with `raymaml sharpness"
+    ):
         sharpness_table([result(5), result(5, 0.1, method="transfer"), result(5, 0.1, checkpoint="last")])
     with pytest.raises(SpecError, match="one data set, not cub, miniimagenet: name one with --data"):
         sharpness_table(published.runs())

@@ -262,7 +262,9 @@ def test_a_seed_that_two_files_have_is_refused(refused, here, verb):
 @pytest.mark.parametrize("verb", ["table 7 --data glyphs", "figure 13", "figure 14"])
 def test_results_without_sharpness_are_refused(refused, here, verb):
     (here / "a.csv").write_text(RESULTS + NOVEL)
-    expected = r"no sharpness of best checkpoints of MAML runs on base or novel tasks; name a file of results with a sh"
+    expected = (
+        r"no sharpness of best checkpoints of MAML runs on base or novel tasks; measure it with `raymaml sharpness"
+    )
     refused(*verb.split(), "--from", "a.csv", expected=expected)
 
 
