@@ -106,7 +106,7 @@ def test_a_checkpoint_that_changed_stops_a_resume(cluster, spec, trained, tmp_pa
 def test_a_block_that_always_fails_is_named_and_the_rest_finishes(cluster, spec, centre, in_process, tmp_path):
     path = tmp_path / "s.zarr"
     stores.create_or_open(path, spec, in_process.provenance)
-    blocked = path / "loss" / "c" / "0" / "2"
+    blocked = path.joinpath("loss", "c", "0", "0", "0", "2")  # task, step, query, alpha
     blocked.parent.mkdir(parents=True)
     blocked.touch()  # a file where the chunk's folder must go
     with pytest.raises(RaymamlError, match=r"1 blocks failed, such as Block\(task=\(0, 2\), alpha=\(2, 3\)"):
