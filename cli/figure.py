@@ -267,7 +267,8 @@ def _draw(
     from raymaml.verbs.result_figures import figure_results
     from raymaml.verbs.sources import gather
 
-    results, curves = gather(published=published, files=files or [], data=data, on_skip=options.say)
+    paired = number in (19, 20)  # best against last
+    results, curves = gather(published=published, files=files or [], data=data, paired=paired, on_skip=options.say)
     options.say_paths(figure_results(number, results, curves, out, _names(formats)))
 
 

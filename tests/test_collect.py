@@ -92,6 +92,16 @@ def test_an_evaluation_of_more_tasks_replaces_the_runs_own_test_and_others_add_t
     assert found == {("novel", "best"): (0.75, 4, 1.0), ("base", "last"): (0.25, 4, 1.0)}
 
 
+def test_the_best_and_the_last_checkpoint_can_be_compared_on_the_same_tasks(make):
+    run = make("first", seeds=(5,))  # whose own test has 3 tasks
+    for which, accuracy in (("best", 0.5), ("last", 0.25)):
+        evaluated(run, 5, accuracy, tasks=2, checkpoint=which)
+    paired, most = ({r.checkpoint: (r.accuracy, r.tasks) for r in collect(None, paired=p)[0]} for p in (True, False))
+    assert paired == {"best": (0.5, 2), "last": (0.25, 2)}
+    assert most == {"best": (0.55, 3), "last": (0.25, 2)}
+    assert [r.tasks for r in gather(paired=True)[0]] == [2, 2]
+
+
 @pytest.mark.parametrize(
     "other",
     [

@@ -33,7 +33,7 @@ Setting = tuple[str, str, str, bool]  # data, method, backbone, augment
 
 
 def collect(
-    data: str | None, *, on_skip: Callable[[str], None] = lambda text: None
+    data: str | None, *, paired: bool = False, on_skip: Callable[[str], None] = lambda text: None
 ) -> tuple[list[Result], list[Curve]]:
     """The scores, and the curves over training, of the 5-way 1-shot runs in `runs.home()`.
 
@@ -47,6 +47,8 @@ def collect(
 
     Args:
         data: name of a data set, None for all.
+        paired: take an evaluation before the run's own test, however many tasks that has, so that the best and the
+            last checkpoint are compared on the same tasks.
         on_skip: told, in one line each, which runs do not count and why.
 
     Returns:
@@ -63,7 +65,7 @@ def collect(
     for run, spec in chosen:
         for seed in run.seeds():
             if seed.finished:
-                results += _scores(spec, seed)
+                results += _scores(spec, seed, paired)
             if spec.learner.kind == "maml" and seed.metrics.is_file():
                 curves += _curves(spec, seed)
     return join_sharpness(results, _sharpness(run.path.name for run, _ in chosen), measure=MEASURE), curves
@@ -176,12 +178,13 @@ def _family(spec: TrainSpec) -> str:
     return spec.data.removesuffix(f"-{spec.model.image_size}")
 
 
-def _scores(spec: TrainSpec, seed: SeedDir) -> list[Result]:
+def _scores(spec: TrainSpec, seed: SeedDir, paired: bool) -> list[Result]:
     """A result per split and checkpoint."""
-    found: dict[tuple[Split, Which], Score] = {("novel", "best"): seed.read_result()}
+    own: dict[tuple[Split, Which], Score] = {("novel", "best"): seed.read_result()}
+    found = {} if paired else dict(own)
     if paths := sorted(seed.evaluations.glob("*.zarr")):
         _add_evaluated(found, spec, paths)
-    return [_result(spec, seed.seed, *key, value) for key, value in found.items()]
+    return [_result(spec, seed.seed, *key, value) for key, value in (own | found).items()]
 
 
 def _add_evaluated(found: dict[tuple[Split, Which], Score], spec: TrainSpec, paths: Iterable[Path]) -> None:

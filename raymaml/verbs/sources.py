@@ -16,6 +16,7 @@ def gather(
     published: bool = False,
     files: Sequence[Path] = (),
     data: Sequence[str] = (),
+    paired: bool = False,
     on_skip: Callable[[str], None] = lambda text: None,
 ) -> tuple[list[Result], list[Curve]]:
     """The results, and the curves where there are any.
@@ -24,6 +25,7 @@ def gather(
         published: take the records of the thesis's runs.
         files: CSV files of results to take, with or without the records.
         data: names of the data sets to keep; all if there is none.
+        paired: of the runs here, take scores of checkpoints over the same tasks; see `collect`.
         on_skip: told which runs do not count; see `collect`.
 
     Returns:
@@ -38,7 +40,7 @@ def gather(
         found = [*(thesis.runs() if published else []), *(result for path in files for result in read_csv(path))]
         curves: list[Curve] = []
     else:
-        found, curves = collect(data[0] if len(data) == 1 else None, on_skip=on_skip)
+        found, curves = collect(data[0] if len(data) == 1 else None, paired=paired, on_skip=on_skip)
     if not found and not curves:
         raise nothing_there(f"results or curves{f' of {data[0]}' if len(data) == 1 else ''}")
     kept = [result for result in found if not data or result.data in data]
