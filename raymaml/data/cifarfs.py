@@ -40,7 +40,10 @@ class Expected:
     md5: Mapping[str, str] = field(default_factory=lambda: dict(MD5))
 
 
-def scan(root: Path, *, size: int = SIDE, seed: int = 0, expected: Expected = Expected()) -> RawSet:
+PUBLISHED = Expected()
+
+
+def scan(root: Path, *, size: int = SIDE, seed: int = 0, expected: Expected = PUBLISHED) -> RawSet:
     """Find CIFAR-100 as torchvision unpacks it, `cifar-100-python/{train,test,meta}`, or Bertinetto's own folder.
 
     That one has `data/CLASS/*.png` and `splits/bertinetto/{train,val,test}.txt`. The training and the test

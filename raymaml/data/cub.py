@@ -25,7 +25,10 @@ class Counts:
     images: int = 11_788
 
 
-def scan(root: Path, *, size: int = 84, seed: int = 0, expected: Counts = Counts()) -> RawSet:
+WHOLE = Counts()
+
+
+def scan(root: Path, *, size: int = 84, seed: int = 0, expected: Counts = WHOLE) -> RawSet:
     """Find CUB-200-2011 at the folder that holds `CUB_200_2011`, at that folder, or at its `images`.
 
     The classes are split as by Chen et al. (2019): of the sorted folders, even indices are base, every
