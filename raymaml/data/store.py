@@ -25,6 +25,7 @@ import numpy as np
 import numpy.typing as npt
 import zarr
 
+from raymaml import zarr_groups
 from raymaml.data.chunked import ChunkedImages, EncodedOriginals
 from raymaml.data.imageset import SPLITS, ImageSet
 from raymaml.data.raw import RawSet
@@ -81,9 +82,7 @@ class ImageStore:
         self._array("done")[chunk] = 1
 
     def _array(self, name: str) -> zarr.Array[Any]:
-        array = self.group[name]
-        assert isinstance(array, zarr.Array)
-        return array.with_config({"write_empty_chunks": True})  # a black chunk would not be stored by default
+        return zarr_groups.array_of(self.group, name)
 
 
 def record_of(raw: RawSet, settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -17,10 +17,6 @@ one writer: two processes writing parts of one chunk would lose data without an 
 
 from __future__ import annotations
 
-import os
-import shutil
-import tempfile
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,9 +25,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import zarr
-import zarr.errors
 
-from raymaml.errors import MismatchError, MissingError, SpecError
+from raymaml import zarr_groups
+from raymaml.errors import MismatchError, MissingError
 from raymaml.landscape.plan import Block, Plan, plan_of
 from raymaml.landscape.values import Values
 from raymaml.specs import SurfaceSpec, differences
@@ -105,10 +101,7 @@ class SurfaceStore:
         return values
 
     def _array(self, name: str) -> zarr.Array[Any]:
-        array = self.group[name]
-        assert isinstance(array, zarr.Array)
-        # An all-NaN chunk equals the fill value and would not be stored by default.
-        return array.with_config({"write_empty_chunks": True})
+        return zarr_groups.array_of(self.group, name)
 
 
 def _index(recorded: tuple[int, ...], wanted: int | None, what: str) -> int:
@@ -131,15 +124,7 @@ def create_or_open(path: Path, spec: SurfaceSpec, provenance: Mapping[str, Any])
     """
     if path.exists():
         return _open_same(path, spec)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.", suffix=".partial"))
-    try:
-        _create(temporary, spec, provenance)
-        temporary.chmod(0o755)
-        os.rename(temporary, path)  # a store is never seen half made
-    except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
-        raise
+    zarr_groups.make(path, lambda folder: _create(folder, spec, provenance))
     return open_store(path)
 
 
@@ -149,14 +134,8 @@ def _open_same(path: Path, spec: SurfaceSpec) -> SurfaceStore:
         raise MismatchError(
             f"{path} holds another surface: {differences(store.spec, spec)}; name another store with --out"
         )
-    _remove_leftovers(path)
+    zarr_groups.remove_leftovers(path)
     return store
-
-
-def _remove_leftovers(path: Path) -> None:
-    """Drop the temporary chunk files of killed writers."""
-    for leftover in path.rglob("*.partial"):
-        leftover.unlink(missing_ok=True)
 
 
 def open_store(path: Path) -> SurfaceStore:
@@ -168,29 +147,15 @@ def open_store(path: Path) -> SurfaceStore:
     """
     if not path.exists():
         raise MissingError(f"no surface at {path}; compute one: raymaml surface --out {path}")
-    try:
+    with zarr_groups.reading(path, "surface"):
         group = zarr.open_group(path, mode="r+", use_consolidated=False)
         attributes: dict[str, Any] = dict(group.attrs)
-        _check_format(path, attributes)
+        zarr_groups.check_format(path, attributes, KIND, FORMAT, "surface")
         spec = SurfaceSpec.from_dict(attributes["spec"])
         plan = Plan(**{name: tuple(attributes["plan"][name]) for name in ("shape", "block_shape")})
         store = SurfaceStore(path, spec, plan, attributes["provenance"], group)
         _check_arrays(store)
-    except SpecError:
-        raise
-    except (OSError, KeyError, TypeError, ValueError, AttributeError, AssertionError) as error:
-        raise SpecError(f"{path} is not a surface that raymaml wrote, or it is damaged: {error}") from error
     return store
-
-
-def _check_format(path: Path, attributes: Mapping[str, Any]) -> None:
-    if attributes.get("kind") != KIND:
-        raise SpecError(f"{path} is not a surface that raymaml wrote")
-    if attributes.get("format") != FORMAT:
-        found = attributes.get("format")
-        older = isinstance(found, int) and found < FORMAT
-        advice = "move it away and compute it again" if older else "update raymaml"
-        raise SpecError(f"{path} has format {found}, this version reads {FORMAT}; {advice}")
 
 
 def _check_arrays(store: SurfaceStore) -> None:
@@ -222,10 +187,7 @@ def _create(path: Path, spec: SurfaceSpec, provenance: Mapping[str, Any]) -> Non
             dimension_names=dimensions,
         )
     _create_coordinates(group, spec)
-    with warnings.catch_warnings():
-        # Consolidated metadata is not yet in the Zarr 3 specification; readers that know it need one request.
-        warnings.simplefilter("ignore")
-        zarr.consolidate_metadata(group.store)
+    zarr_groups.consolidate(group)
 
 
 def _create_coordinates(group: zarr.Group, spec: SurfaceSpec) -> None:

@@ -16,10 +16,6 @@ one job with one writer; a later job for further measures writes loss0 and gradi
 
 from __future__ import annotations
 
-import os
-import shutil
-import tempfile
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,9 +24,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import zarr
-import zarr.errors
 
-from raymaml.errors import MismatchError, MissingError, SpecError
+from raymaml import zarr_groups
+from raymaml.errors import MismatchError, MissingError
 from raymaml.sharpness.spec import GRADIENT, LOSSES, MEASURES, SharpnessSpec
 from raymaml.specs import differences
 
@@ -104,10 +100,7 @@ class SharpnessStore:
         return slice(tasks.start, tasks.stop)
 
     def _array(self, name: str) -> zarr.Array[Any]:
-        array = self.group[name]
-        assert isinstance(array, zarr.Array)
-        # An all-NaN chunk equals the fill value and would not be stored by default.
-        return array.with_config({"write_empty_chunks": True})
+        return zarr_groups.array_of(self.group, name)
 
 
 def _checked(name: str, values: Floats, shape: tuple[int, ...]) -> Floats:
@@ -134,15 +127,7 @@ def create_or_open(path: Path, spec: SharpnessSpec, provenance: Mapping[str, Any
     """
     if path.exists():
         return _open_same(path, spec)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.", suffix=".partial"))
-    try:
-        _create(temporary, spec, provenance, parameters)
-        temporary.chmod(0o755)
-        os.rename(temporary, path)  # a store is never seen half made
-    except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
-        raise
+    zarr_groups.make(path, lambda folder: _create(folder, spec, provenance, parameters))
     return open_store(path)
 
 
@@ -150,8 +135,7 @@ def _open_same(path: Path, spec: SharpnessSpec) -> SharpnessStore:
     store = open_store(path)
     if store.spec != spec:
         raise MismatchError(f"{path} holds another measurement: {differences(store.spec, spec)}; move it away")
-    for leftover in path.rglob("*.partial"):  # temporary chunk files of killed writers
-        leftover.unlink(missing_ok=True)
+    zarr_groups.remove_leftovers(path)
     return store
 
 
@@ -164,25 +148,14 @@ def open_store(path: Path) -> SharpnessStore:
     """
     if not path.exists():
         raise MissingError(f"no sharpness at {path}; measure it: raymaml sharpness")
-    try:
+    with zarr_groups.reading(path, "sharpness"):
         group = zarr.open_group(path, mode="r+", use_consolidated=False)
         attributes: dict[str, Any] = dict(group.attrs)
-        _check_format(path, attributes)
+        zarr_groups.check_format(path, attributes, KIND, FORMAT, "sharpness")
         spec = SharpnessSpec.from_dict(attributes["spec"])
         store = SharpnessStore(path, spec, attributes["provenance"], group)
         _check_arrays(store)
-    except SpecError:
-        raise
-    except (OSError, KeyError, TypeError, ValueError, AttributeError, AssertionError) as error:
-        raise SpecError(f"{path} is not a sharpness that raymaml wrote, or it is damaged: {error}") from error
     return store
-
-
-def _check_format(path: Path, attributes: Mapping[str, Any]) -> None:
-    if attributes.get("kind") != KIND:
-        raise SpecError(f"{path} is not a sharpness that raymaml wrote")
-    if attributes.get("format") != FORMAT:
-        raise SpecError(f"{path} has format {attributes.get('format')}, this version reads {FORMAT}; update raymaml")
 
 
 def _check_arrays(store: SharpnessStore) -> None:
@@ -215,7 +188,4 @@ def _create(path: Path, spec: SharpnessSpec, provenance: Mapping[str, Any], para
         dimension_names=("part", "parameter"),
     )
     group.create_array("task", data=np.arange(spec.tasks), dimension_names=("task",))
-    with warnings.catch_warnings():
-        # Consolidated metadata is not yet in the Zarr 3 specification; readers that know it need one request.
-        warnings.simplefilter("ignore")
-        zarr.consolidate_metadata(group.store)
+    zarr_groups.consolidate(group)
