@@ -13,9 +13,7 @@ from . import options
 def correlate(
     published: options.Published = False,
     files: options.ResultFiles = None,
-    data: Annotated[
-        list[str] | None, typer.Option(help="Data sets to show. Default: all there are.", show_default=False)
-    ] = None,
+    data: options.DataSets = None,
     x: Annotated[
         list[str] | None,
         typer.Option(
@@ -49,5 +47,4 @@ def correlate(
     ys = options.choices(y, "--y", verb.Y_NAMES) if y else verb.Y_NAMES
     results, _ = gather(published=published, files=files or [], data=data or [], on_skip=options.say)
     typer.echo(verb.correlate(results, x=xs, y=ys, aug=aug, bootstrap=bootstrap, seed=seed, out=out), nl=False)
-    for path in table_files(verb.STEM, out) if out else []:
-        options.say(f"wrote {path}")
+    options.say_written(table_files(verb.STEM, out) if out else [])

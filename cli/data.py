@@ -93,7 +93,7 @@ def prepare(
             address=address,
             actors=actors,
             on_progress=progress.preparation(shown),
-            on_stop=lambda: options.say("stopping: finishing the chunks in flight; press Ctrl-C again to stop at once"),
+            on_stop=lambda: options.say_stop("chunks"),
         )
     parts = ", ".join(f"{split} {len(classes)}" for split, classes in images.splits.items())
     typer.echo(f"{images.name}: {len(images.images)} images, classes: {parts}; use it with --data {images.name}")

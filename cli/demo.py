@@ -25,7 +25,7 @@ def demo(
             surface_options={
                 "on_start": surface.say_start,
                 "on_progress": progress.surface(shown),
-                "on_stop": surface.say_stop,
+                "on_stop": lambda: options.say_stop("blocks"),
             },
         )
     train.say_scores(made.run, made.scores)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from statistics import mean, stdev
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -16,13 +15,9 @@ if TYPE_CHECKING:
 
 
 def evaluate(
-    run: Annotated[str | None, typer.Option(help="Run: a name or a folder. Default: the newest finished one.")] = None,
-    seeds: Annotated[
-        list[str] | None, typer.Option(help="Seeds, as 5 6 7 or 5,6,7. Default: all finished ones.", show_default=False)
-    ] = None,
-    split: Annotated[
-        list[str] | None, typer.Option(help="Of base, val, novel; several at once. Default: novel.", show_default=False)
-    ] = None,
+    run: options.Run = None,
+    seeds: options.FinishedSeeds = None,
+    split: options.Splits = None,
     checkpoint: Annotated[
         list[str] | None, typer.Option(help="best, last, or both. Default: best.", show_default=False)
     ] = None,
@@ -38,7 +33,7 @@ def evaluate(
     precision: Annotated[
         Literal["float32", "float64"] | None, typer.Option(help="Of all arithmetic. Default: the run's.")
     ] = None,
-    actors: Annotated[int | None, typer.Option(min=1, help="Default: as many as the cluster holds.")] = None,
+    actors: options.Actors = None,
     threads: options.Threads = None,
     address: options.Address = None,
 ) -> None:
@@ -52,8 +47,8 @@ def evaluate(
         stores = compute(
             run,
             options.whole_numbers(seeds, "--seeds") if seeds else None,
-            splits=options.choices(split or ["novel"], "--split", ("base", "val", "novel")),
-            checkpoints=options.choices(checkpoint or ["best"], "--checkpoint", ("best", "last")),
+            splits=options.choices(split or ["novel"], "--split", options.SPLITS),
+            checkpoints=options.choices(checkpoint or ["best"], "--checkpoint", options.CHECKPOINTS),
             tasks=tasks,
             query=query,
             steps=steps,
@@ -62,22 +57,11 @@ def evaluate(
             actors=actors,
             threads=threads,
             address=address,
-            on_start=say_start,
+            on_start=options.say_stores,
             on_progress=progress.surface(shown, "evaluation"),
-            on_stop=say_stop,
+            on_stop=lambda: options.say_stop("blocks"),
         )
     say_scores(stores)
-
-
-def say_start(paths: list[Path]) -> None:
-    """Name the stores."""
-    for path in paths:
-        options.say(f"store {path}")
-
-
-def say_stop() -> None:
-    """The first Ctrl-C."""
-    options.say("stopping: finishing the blocks in flight; press Ctrl-C again to stop at once")
 
 
 def say_scores(stores: list[SurfaceStore]) -> None:

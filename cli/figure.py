@@ -11,10 +11,6 @@ from . import options
 from .variadic import VariadicCommand
 
 ResultsOut = Annotated[Path | None, typer.Option(help="Folder. Default: figures in $RAYMAML_HOME or artifacts/runs.")]
-DataSets = Annotated[
-    list[str] | None, typer.Option(help="Data sets to show. Default: all there are.", show_default=False)
-]
-
 Stores = Annotated[list[Path], typer.Argument(help="Zarr stores of surfaces, finished or not.", metavar="STORE...")]
 SurfacesOut = Annotated[
     Path | None, typer.Option(help="Folder. Default: beside a single store, else figures with the runs.")
@@ -201,64 +197,43 @@ def meta(
     options.say_paths(made.files)
 
 
-@app.command("3", cls=VariadicCommand)
-def three(
-    published: options.Published = False,
-    files: options.ResultFiles = None,
-    data: DataSets = None,
-    out: ResultsOut = None,
-    formats: options.Formats = "png,pdf,svg",
-) -> None:
-    """Loss against accuracy on novel tasks, every seed a point (thesis, figure 3)."""
-    _draw(3, published, files, data or [], out, formats)
+def _add(number: int, text: str) -> None:
+    """Add the command of a figure of any data sets."""
+
+    @app.command(str(number), cls=VariadicCommand, help=text)
+    def draw(
+        published: options.Published = False,
+        files: options.ResultFiles = None,
+        data: options.DataSets = None,
+        out: ResultsOut = None,
+        formats: options.Formats = "png,pdf,svg",
+    ) -> None:
+        _draw(number, published, files, data or [], out, formats)
 
 
-@app.command("19", cls=VariadicCommand)
-def nineteen(
-    published: options.Published = False,
-    files: options.ResultFiles = None,
-    data: Annotated[str, typer.Option(help="Data set to show.")] = "miniimagenet",
-    out: ResultsOut = None,
-    formats: options.Formats = "png,pdf,svg",
-) -> None:
-    """Over-fitting: accuracy over training, and of the best against the last checkpoint (thesis, figure 19)."""
-    _draw(19, published, files, [data], out, formats)
+def _add_of_one(number: int, text: str, usual: str) -> None:
+    """Add the command of a figure of one data set, `usual` unless told."""
+
+    @app.command(str(number), cls=VariadicCommand, help=text)
+    def draw(
+        published: options.Published = False,
+        files: options.ResultFiles = None,
+        data: options.DataSet = usual,
+        out: ResultsOut = None,
+        formats: options.Formats = "png,pdf,svg",
+    ) -> None:
+        _draw(number, published, files, [data], out, formats)
 
 
-@app.command("20", cls=VariadicCommand)
-def twenty(
-    published: options.Published = False,
-    files: options.ResultFiles = None,
-    data: Annotated[str, typer.Option(help="Data set to show.")] = "cub",
-    out: ResultsOut = None,
-    formats: options.Formats = "png,pdf,svg",
-) -> None:
-    """The same as 19, of CUB unless --data says otherwise (thesis, figure 20)."""
-    _draw(20, published, files, [data], out, formats)
-
-
-@app.command("13", cls=VariadicCommand)
-def thirteen(
-    published: options.Published = False,
-    files: options.ResultFiles = None,
-    data: DataSets = None,
-    out: ResultsOut = None,
-    formats: options.Formats = "png,pdf,svg",
-) -> None:
-    """Sharpness against backbone, with and without augmentation, on base and novel tasks (thesis, figure 13)."""
-    _draw(13, published, files, data or [], out, formats)
-
-
-@app.command("14", cls=VariadicCommand)
-def fourteen(
-    published: options.Published = False,
-    files: options.ResultFiles = None,
-    data: DataSets = None,
-    out: ResultsOut = None,
-    formats: options.Formats = "png,pdf,svg",
-) -> None:
-    """Loss, sharpness and accuracy (colour) on base and novel tasks, every seed a point (thesis, figure 14)."""
-    _draw(14, published, files, data or [], out, formats)
+_add(3, "Loss against accuracy on novel tasks, every seed a point (thesis, figure 3).")
+_add_of_one(
+    19,
+    "Over-fitting: accuracy over training, and of the best against the last checkpoint (thesis, figure 19).",
+    "miniimagenet",
+)
+_add_of_one(20, "The same as 19, of CUB unless --data says otherwise (thesis, figure 20).", "cub")
+_add(13, "Sharpness against backbone, with and without augmentation, on base and novel tasks (thesis, figure 13).")
+_add(14, "Loss, sharpness and accuracy (colour) on base and novel tasks, every seed a point (thesis, figure 14).")
 
 
 def _draw(

@@ -9,6 +9,7 @@ from typing import Annotated, TypeVar
 import typer
 
 from raymaml.errors import SpecError
+from raymaml.specs import Split, Which
 
 Address = Annotated[
     str | None,
@@ -18,6 +19,20 @@ Address = Annotated[
         show_default=False,
     ),
 ]
+Run = Annotated[str | None, typer.Option(help="Run: a name or a folder. Default: the newest finished one.")]
+FinishedSeeds = Annotated[
+    list[str] | None, typer.Option(help="Seeds, as 5 6 7 or 5,6,7. Default: all finished ones.", show_default=False)
+]
+Splits = Annotated[
+    list[str] | None, typer.Option(help="Of base, val, novel; several at once. Default: novel.", show_default=False)
+]
+Actors = Annotated[int | None, typer.Option(min=1, help="Default: as many as the cluster holds.")]
+DataSets = Annotated[
+    list[str] | None, typer.Option(help="Data sets to show. Default: all there are.", show_default=False)
+]
+DataSet = Annotated[str, typer.Option(help="Data set to show.")]
+SPLITS: tuple[Split, ...] = ("base", "val", "novel")
+CHECKPOINTS: tuple[Which, ...] = ("best", "last")
 Seed = Annotated[int | None, typer.Option(help="Seed of the run. Default: 5, or the lowest.", show_default=False)]
 Threads = Annotated[
     int | None,
@@ -72,6 +87,23 @@ def grid_size(text: str) -> tuple[int, int]:
 def say(text: str) -> None:
     """A line about what happens, for people: stderr, so that stdout holds results alone."""
     typer.echo(text, err=True)
+
+
+def say_stores(paths: Sequence[Path]) -> None:
+    """Name the stores that results go to."""
+    for path in paths:
+        say(f"store {path}")
+
+
+def say_stop(what: str) -> None:
+    """Answer the first Ctrl-C; `what` is what is still finished."""
+    say(f"stopping: finishing the {what} in flight; press Ctrl-C again to stop at once")
+
+
+def say_written(paths: Sequence[Path]) -> None:
+    """Name files that were written beside a result that stands on stdout."""
+    for path in paths:
+        say(f"wrote {path}")
 
 
 def say_paths(paths: Sequence[Path]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -21,12 +20,8 @@ def sharpness(
     run: Annotated[
         str | None, typer.Option(help="MAML run: a name or a folder. Default: the newest finished one.")
     ] = None,
-    seeds: Annotated[
-        list[str] | None, typer.Option(help="Seeds, as 5 6 7 or 5,6,7. Default: all finished ones.", show_default=False)
-    ] = None,
-    split: Annotated[
-        list[str] | None, typer.Option(help="Of base, val, novel; several at once. Default: novel.", show_default=False)
-    ] = None,
+    seeds: options.FinishedSeeds = None,
+    split: options.Splits = None,
     measures: Annotated[
         list[str] | None,
         typer.Option(
@@ -55,7 +50,7 @@ def sharpness(
     probes: Annotated[int, typer.Option(min=1, help="Random vectors per task, of the Hessian's trace.")] = 10,
     task_seed: Annotated[int, typer.Option(help="Seed of the tasks, which are the same for all runs.")] = 0,
     precision: Annotated[Literal["float32", "float64"], typer.Option(help="Of all arithmetic.")] = "float32",
-    actors: Annotated[int | None, typer.Option(min=1, help="Default: as many as the cluster holds.")] = None,
+    actors: options.Actors = None,
     threads: options.Threads = None,
     address: options.Address = None,
 ) -> None:
@@ -73,7 +68,7 @@ def sharpness(
         stores = measure_sharpness(
             run,
             options.whole_numbers(seeds, "--seeds") if seeds else None,
-            splits=options.choices(split or ["novel"], "--split", ("base", "val", "novel")),
+            splits=options.choices(split or ["novel"], "--split", options.SPLITS),
             measures=chosen,
             checkpoint=checkpoint,
             tasks=tasks,
@@ -90,22 +85,11 @@ def sharpness(
             actors=actors,
             threads=threads,
             address=address,
-            on_start=say_start,
+            on_start=options.say_stores,
             on_progress=progress.sharpness(shown),
-            on_stop=say_stop,
+            on_stop=lambda: options.say_stop("tasks"),
         )
     say_sharpness(stores, chosen)
-
-
-def say_start(paths: list[Path]) -> None:
-    """Name the stores."""
-    for path in paths:
-        options.say(f"store {path}")
-
-
-def say_stop() -> None:
-    """The first Ctrl-C."""
-    options.say("stopping: finishing the tasks in flight; press Ctrl-C again to stop at once")
 
 
 def say_sharpness(stores: list[SharpnessStore], measures: list[Measure]) -> None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def surface(
-    run: Annotated[str | None, typer.Option(help="Run: a name or a folder. Default: the newest finished one.")] = None,
+    run: options.Run = None,
     seed: options.Seed = None,
     grid: Annotated[str, typer.Option(help="Points per axis: N, or NxM for alphas x betas.")] = "51",
     span: Annotated[tuple[float, float], typer.Option("--range", help="Lowest and highest perturbation.")] = (
@@ -60,7 +60,7 @@ def surface(
     orthogonal: Annotated[bool, typer.Option("--orthogonal", help="Make the directions orthogonal.")] = False,
     precision: Annotated[Literal["float32", "float64"], typer.Option(help="Of all arithmetic.")] = "float32",
     out: Annotated[Path | None, typer.Option(help="Zarr store. Default: one beside the checkpoint.")] = None,
-    actors: Annotated[int | None, typer.Option(min=1, help="Default: as many as the cluster holds.")] = None,
+    actors: options.Actors = None,
     threads: options.Threads = None,
     address: options.Address = None,
     figure: Annotated[bool, typer.Option(help="Draw the surface at the end.")] = True,
@@ -100,7 +100,7 @@ def surface(
             threads=threads or 1,
             on_start=say_start,
             on_progress=progress.surface(shown),
-            on_stop=say_stop,
+            on_stop=lambda: options.say_stop("blocks"),
         )
     options.say_paths([store.path, *(figure_surface(store) if figure and min(store.plan.shape[1:]) > 1 else [])])
 
@@ -111,8 +111,3 @@ def say_start(seed: SeedDir, spec: SurfaceSpec, path: Path) -> None:
     options.say(f"store {path}")
     if not spec.grid.holds_centre:
         options.say("warning: (0, 0), the unperturbed weights, is not on this grid; an odd grid on -1 1 has it")
-
-
-def say_stop() -> None:
-    """The first Ctrl-C."""
-    options.say("stopping: finishing the blocks in flight; press Ctrl-C again to stop at once")
