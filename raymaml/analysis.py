@@ -130,11 +130,17 @@ def _bootstrap_weights(tasks: int) -> Float64s:
     return counts.reshape(RESAMPLES, tasks) / tasks
 
 
+def mean_and_interval(values: Float64s) -> tuple[float, float]:
+    """Mean and half-width of its normal 95 % interval, 1.96 s / sqrt(n) with ddof 1 (recipe 6.2)."""
+    with np.errstate(invalid="ignore"):  # inf - inf is NaN, which is what we want to tell
+        half = 1.96 * float(values.std(ddof=1)) / math.sqrt(values.size) if values.size > 1 else math.nan
+        return float(values.mean()), half
+
+
 def score_of(rows: Float64s) -> Score:
     """Summarise per-task rows (task, 2) of query loss (nats) and accuracy (0..1).
 
     The interval is that of the mean over tasks, 1.96 s / sqrt(n) with ddof 1, for these weights.
     """
-    loss, accuracy = float(rows[:, 0].mean()), rows[:, 1]
-    half_width = 1.96 * float(accuracy.std(ddof=1)) / len(rows) ** 0.5
-    return Score(float(accuracy.mean()), half_width, loss if np.isfinite(loss) else None, len(rows))
+    loss = float(rows[:, 0].mean())
+    return Score(*mean_and_interval(rows[:, 1]), loss if np.isfinite(loss) else None, len(rows))

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch.nn import functional as F
 
-from raymaml import models
+from raymaml import machine, models
 from raymaml.specs import MamlSpec, ModelSpec, TaskSpec, TrainSpec
 
 BACKWARD = 2  # forward passes that a backward pass takes
@@ -79,3 +79,15 @@ def seconds_per_pass(spec: ModelSpec, device: torch.device) -> float:
 
     once()  # allocates
     return min(once() for _ in range(3)) / (count * (1 + BACKWARD))
+
+
+def measure(specs: list[ModelSpec], place: str) -> tuple[str, dict[ModelSpec, float]]:
+    """Seconds per forward pass of one image of each model, on a GPU where this process sees one, else on one core.
+
+    Returns:
+        What was measured on: the GPU's name, or a core of `place`; and the seconds.
+    """
+    machine.pin(1)
+    device = machine.device_of("auto")
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else f"core of {place}"
+    return name, {spec: seconds_per_pass(spec, device) for spec in specs}

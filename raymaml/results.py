@@ -14,10 +14,9 @@ from typing import Any, Literal, NamedTuple
 
 from raymaml import files
 from raymaml.errors import MissingError, SpecError
-from raymaml.specs import Backbone, Split
+from raymaml.specs import Backbone, Split, Which
 
 Method = Literal["maml", "transfer"]
-Which = Literal["best", "last"]
 
 METHODS: tuple[Method, ...] = typing.get_args(Method)
 BACKBONES: tuple[Backbone, ...] = typing.get_args(Backbone)

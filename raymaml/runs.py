@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -206,6 +207,18 @@ def pick_seed(run: RunDir, seed: int | None, *, preferred: int = 5) -> SeedDir:
         have = ", ".join(map(str, sorted(finished))) or "none"
         raise MissingError(f"run {run.path.name} has no finished seed {wanted} (finished: {have}); train it first")
     return finished[wanted]
+
+
+def pick_seeds(run: RunDir, seeds: Sequence[int] | None) -> list[SeedDir]:
+    """The finished seeds that are asked for; without any, all finished ones.
+
+    Raises:
+        MissingError: one of them, or every seed, is missing or unfinished.
+        SpecError: the list cannot be used.
+    """
+    if seeds is not None:
+        return [pick_seed(run, seed) for seed in check_seeds(list(seeds))]
+    return [seed for seed in run.seeds() if seed.finished] or [pick_seed(run, None)]  # which says what is missing
 
 
 def check_seeds(seeds: list[int]) -> list[int]:

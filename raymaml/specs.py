@@ -17,6 +17,7 @@ from raymaml.errors import SpecError
 Backbone = Literal["conv4", "conv6", "resnet10", "resnet18"]
 Precision = Literal["float32", "float64"]
 Split = Literal["base", "val", "novel"]
+Which = Literal["best", "last"]  # of a seed's kept checkpoints
 Part = Literal["all", "head", "feature"]
 Around = Literal["initial", "adapted"]
 Counts = tuple[int, ...]
@@ -147,6 +148,11 @@ class ModelSpec(Spec):
     outputs: int = 5  # of the head
     norm: Literal["batch", "running"] = "batch"  # statistics: of the batch at hand (MAML); running ones (transfer)
     minimum: ClassVar[dict[str, float]] = {"channels": 1, "image_size": 1, "outputs": 2}
+
+
+def family(data: str, model: ModelSpec) -> str:
+    """The data set whatever the size of its images: ResNets take `cub-224`, Conv nets `cub`."""
+    return data.removesuffix(f"-{model.image_size}")
 
 
 @dataclass(frozen=True)
@@ -292,7 +298,7 @@ class SurfaceSpec(Spec):
 
     run: str  # digest of the TrainSpec
     seed: int  # of the run
-    checkpoint: str  # "best" or "last"
+    checkpoint: Which
     checkpoint_digest: str  # SHA-256 of the weights file
     data: str
     data_digest: str

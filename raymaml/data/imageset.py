@@ -12,6 +12,8 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from raymaml.errors import MismatchError
+
 SPLITS = ("base", "val", "novel")
 _STEP = 1024  # images that are hashed at a time: 150 MB at 224 pixels
 
@@ -78,6 +80,15 @@ class ImageSet:
     def digest(self) -> str:
         """SHA-256 (hex) of everything a task depends on: pixels, labels, splits and normalisation."""
         return self.known_digest or digest_of(self)
+
+    def check(self, digest: str) -> None:
+        """Check that these are the images that a run was trained on.
+
+        Raises:
+            MismatchError: their digest is another.
+        """
+        if self.digest != digest:
+            raise MismatchError(f"data set {self.name} has other images here than where the run was trained")
 
     def original(self, row: int) -> npt.NDArray[np.uint8]:
         """One picture at its own resolution: uint8 (channel, height, width), a copy.

@@ -20,7 +20,7 @@ def not_drawn(results: Sequence[Result], *, needs_loss: bool) -> list[str]:
         "without sharpness": lambda result: result.sharpness is None,
         "diverged": lambda result: result.sharpness is not None and not drawable(result, needs_loss=needs_loss),
     }
-    counts = {reason: _counts(filter(applies, results)) for reason, applies in reasons.items()}
+    counts = {reason: of_each(filter(applies, results)) for reason, applies in reasons.items()}
     return [f"not drawn, since {reason}: {text}" for reason, text in counts.items() if text]
 
 
@@ -30,5 +30,6 @@ def drawable(result: Result, *, needs_loss: bool) -> bool:
     return known and (math.isfinite(result.loss) or not needs_loss)
 
 
-def _counts(results: Iterable[Result]) -> str:
+def of_each(results: Iterable[Result]) -> str:
+    """How many there are of each data set; nothing where there is none."""
     return ", ".join(f"{n} of {data}" for data, n in sorted(Counter(result.data for result in results).items()))

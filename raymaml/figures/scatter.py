@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Sequence
 from itertools import zip_longest
 from typing import Any
@@ -28,6 +27,7 @@ from raymaml.figures.panels import (
     name_of,
     new_figure,
 )
+from raymaml.figures.remarks import of_each
 from raymaml.figures.style import DOUBLE, few_ticks, styled, title_height
 from raymaml.results import BACKBONES, METHODS, Method, Result, order
 
@@ -99,11 +99,8 @@ def _crowd(name: str, results: Sequence[Result]) -> _Panel | None:
 
 
 def _not_drawn(results: Sequence[Result]) -> list[str]:
-    lost = Counter(result.data for result in results if not math.isfinite(result.loss))
-    if not lost:
-        return []
-    places = ", ".join(f"{count} of {data}" for data, count in sorted(lost.items()))
-    return [f"not drawn, since the loss is not finite: {places}"]
+    lost = of_each(result for result in results if not math.isfinite(result.loss))
+    return [f"not drawn, since the loss is not finite: {lost}"] if lost else []
 
 
 def _draw(axes: Axes, name: str, results: Sequence[Result]) -> None:

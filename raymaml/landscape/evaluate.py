@@ -18,7 +18,6 @@ from torch import nn
 
 from raymaml import learners, models, params
 from raymaml.data.imageset import ImageSet
-from raymaml.errors import MismatchError
 from raymaml.landscape import values
 from raymaml.landscape.directions import Draws
 from raymaml.landscape.plan import Block
@@ -122,8 +121,7 @@ def evaluator_of(spec: SurfaceSpec, weights: Params, images: ImageSet, device: t
         MismatchError: the data set is not the one in `spec`.
         SpecError: its split cannot supply the tasks.
     """
-    if images.digest != spec.data_digest:
-        raise MismatchError(f"data set {images.name} has other images here than where the run was trained")
+    images.check(spec.data_digest)
     dtype = getattr(torch, spec.precision)
     model = models.build(spec.model)
     # An evaluation has no use for directions: ResNet18 would draw 22 million numbers for nothing.

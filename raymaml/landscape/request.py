@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 from raymaml import checkpoints
 from raymaml.checkpoints import Checkpoint
 from raymaml.errors import SpecError
 from raymaml.runs import SeedDir
-from raymaml.specs import Around, GridSpec, Part, Precision, Split, SurfaceSpec, TaskSpec
-
-Which = Literal["best", "last"]
+from raymaml.specs import Around, GridSpec, Part, Precision, Split, SurfaceSpec, TaskSpec, Which
 
 
 def surface_spec(

@@ -5,10 +5,8 @@ from __future__ import annotations
 import platform
 
 import ray
-import torch
 
-from raymaml import machine
-from raymaml.cost import seconds_per_pass
+from raymaml.cost import measure
 from raymaml.runtime.session import capacity, session
 from raymaml.specs import ModelSpec
 
@@ -27,7 +25,4 @@ def on_cluster(specs: list[ModelSpec], address: str | None) -> tuple[str, dict[M
 
 
 def _measure(specs: list[ModelSpec]) -> tuple[str, dict[ModelSpec, float]]:
-    machine.pin(1)
-    device = machine.device_of("auto")
-    name = torch.cuda.get_device_name(device) if device.type == "cuda" else f"core of {platform.node()}"
-    return name, {spec: seconds_per_pass(spec, device) for spec in specs}
+    return measure(specs, platform.node())

@@ -6,14 +6,19 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import ray
-
-from raymaml import checkpoints, data, machine, models
-from raymaml.errors import ClusterError, IncompleteError, MismatchError
-from raymaml.runtime.pool import Outcome, Pool
-from raymaml.runtime.session import capacity, check_shared, session
+from raymaml import data, machine, models
+from raymaml.runtime.pool import Pool
+from raymaml.runtime.replicas import (
+    Replica,
+    Request,
+    check_threads,
+    maker,
+    pool_size,
+    raise_unless_whole,
+    weights_of,
+)
+from raymaml.runtime.session import session
 from raymaml.runtime.stop import graceful_stop
 from raymaml.sharpness import store as stores
 from raymaml.sharpness.evaluate import SharpnessEvaluator, sharpness_evaluator
@@ -21,15 +26,6 @@ from raymaml.sharpness.spec import GRADIENT, SharpnessSpec
 from raymaml.sharpness.store import SharpnessStore
 
 AVERAGED = "averaged"
-
-
-@dataclass(frozen=True)
-class Request:
-    """A measurement, the directory of its checkpoint, and its Zarr store; every node of the cluster sees both."""
-
-    spec: SharpnessSpec
-    checkpoint: Path
-    path: Path
 
 
 @dataclass(frozen=True)
@@ -51,31 +47,20 @@ class Progress:
     seconds: float  # since the first actor was asked for
 
 
-class SharpnessActor:
+class SharpnessActor(Replica):
     """One model replica; measures parts and writes them."""
 
-    def __init__(self, threads: int) -> None:
-        self.threads = threads
-        self.at: Path | None = None  # what store and evaluator are of
-        self.store: SharpnessStore
-        self.evaluator: SharpnessEvaluator
+    store: SharpnessStore
+    evaluator: SharpnessEvaluator
 
-    def prepare(self) -> None:
-        """Make the process ready; a failure here is reported once and not retried."""
-        machine.pin(self.threads)
-
-    def evaluate(self, job: Job) -> None:
-        """Measure one part and write it."""
-        if self.at != job.path:
-            self._open(job)
-        measure_part(self.store, self.evaluator, job.part, job.measures)
-
-    def _open(self, job: Job) -> None:
-        self.at = None
-        check_shared(job.path, seen=job.path.exists())
+    def open(self, job: Job) -> None:
+        """Open the store, and make its evaluator."""
         self.store = stores.open_store(job.path)
         self.evaluator = load_evaluator(self.store.spec, job.checkpoint, "auto")
-        self.at = job.path
+
+    def work(self, job: Job) -> None:
+        """Measure one part and write it."""
+        measure_part(self.store, self.evaluator, job.part, job.measures)
 
 
 def measure_part(store: SharpnessStore, evaluator: SharpnessEvaluator, part: int, measures: Sequence[str]) -> None:
@@ -95,14 +80,12 @@ def load_evaluator(spec: SharpnessSpec, checkpoint: Path, device: str = "cpu") -
     Raises:
         MismatchError: the checkpoint or the data set is not the one that `spec` names.
     """
-    loaded = checkpoints.load(checkpoint)
-    if loaded.weights_digest != spec.checkpoint_digest:
-        raise MismatchError(f"the checkpoint in {checkpoint} has changed since its sharpness was first measured")
-    return sharpness_evaluator(spec, loaded.params, data.load(spec.data), machine.device_of(device))
+    weights = weights_of(checkpoint, spec.checkpoint_digest, "its sharpness was first measured")
+    return sharpness_evaluator(spec, weights, data.load(spec.data), machine.device_of(device))
 
 
 def compute(
-    requests: Sequence[Request],
+    requests: Sequence[Request[SharpnessSpec]],
     measures: Sequence[str],
     *,
     address: str | None = None,
@@ -135,34 +118,33 @@ def compute(
     if all(store and not any(store.missing(name) for name in measures) for store in opened):
         return [store for store in opened if store]
     with graceful_stop(on_stop) as stopping, session(address):
-        size = _pool_size(actors, threads)
+        size = pool_size(actors, threads)
         whole = [store or _create(r, threads) for store, r in zip(opened, requests, strict=True)]
         rounds = _rounds(requests, whole, measures)
         tracker = _Tracker(sum(map(len, rounds)), on_progress)
         for jobs in rounds:
-            _raise_unless_whole(Pool(_maker(threads), size, tracker, stopping).run(jobs))
+            outcome = Pool(maker(SharpnessActor, threads), size, tracker, stopping).run(jobs)
+            raise_unless_whole(outcome, "parts", lambda job: f"part {job.part} of {job.path}")
     return whole
 
 
-def _open_if_there(request: Request, threads: int) -> SharpnessStore | None:
+def _open_if_there(request: Request[SharpnessSpec], threads: int) -> SharpnessStore | None:
     if not request.path.exists():
         return None
     store = stores.create_or_open(request.path, request.spec, {}, 0)
-    if store.provenance.get("threads") != threads:
-        raise MismatchError(
-            f"{store.path} was started with {store.provenance.get('threads')} threads per actor, which change last "
-            f"bits; use --threads {store.provenance.get('threads')}"
-        )
+    check_threads(store.path, store.provenance, threads)
     return store
 
 
-def _create(request: Request, threads: int) -> SharpnessStore:
+def _create(request: Request[SharpnessSpec], threads: int) -> SharpnessStore:
     provenance = {**machine.provenance(), "threads": threads, "checkpoint_path": str(request.checkpoint)}
     parameters = sum(p.numel() for p in models.build(request.spec.model).parameters())
     return stores.create_or_open(request.path, request.spec, provenance, parameters)
 
 
-def _rounds(requests: Sequence[Request], whole: Sequence[SharpnessStore], measures: Sequence[str]) -> list[list[Job]]:
+def _rounds(
+    requests: Sequence[Request[SharpnessSpec]], whole: Sequence[SharpnessStore], measures: Sequence[str]
+) -> list[list[Job]]:
     """The jobs, and those that must wait for all of them."""
     first: list[Job] = []
     second: list[Job] = []
@@ -175,14 +157,6 @@ def _rounds(requests: Sequence[Request], whole: Sequence[SharpnessStore], measur
                 first.append(Job(request.path, request.checkpoint, part, todo))
         second += [Job(request.path, request.checkpoint, part, (AVERAGED,)) for part in averaged]
     return [first, second]
-
-
-def _raise_unless_whole(outcome: Outcome[Job]) -> None:
-    if outcome.failed:
-        job, reason = next(iter(outcome.failed.items()))
-        raise IncompleteError(f"{len(outcome.failed)} parts failed, such as part {job.part} of {job.path}: {reason}")
-    if outcome.stopped:
-        raise KeyboardInterrupt
 
 
 class _Tracker:
@@ -199,25 +173,3 @@ class _Tracker:
 
     def _report(self) -> None:
         self.tell(Progress(self.done, self.total, time.monotonic() - self.started))
-
-
-def _pool_size(actors: int | None, threads: int) -> int:
-    cpus, gpus = capacity()
-    most = gpus or int(cpus // threads)
-    if most < 1 or (actors or 0) > most:
-        what = f"{gpus} GPUs" if gpus else f"{cpus:g} CPUs at {threads} per actor"
-        raise ClusterError(
-            f"the cluster has {what}: --actors must be from 1 to {most}, got {actors or 'no room for one'}"
-        )
-    return actors or most
-
-
-def _maker(threads: int) -> Callable[[], Any]:
-    gpus = 1 if capacity()[1] else 0
-    actor = ray.remote(
-        num_cpus=0 if gpus else threads,
-        num_gpus=gpus,
-        max_restarts=0,
-        max_task_retries=0,
-    )(SharpnessActor)
-    return lambda: actor.remote(threads)

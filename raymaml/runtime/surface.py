@@ -9,27 +9,25 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import ray
-
-from raymaml import checkpoints, data, machine
-from raymaml.errors import ClusterError, IncompleteError, MismatchError
+from raymaml import data, machine
+from raymaml.errors import MismatchError
 from raymaml.landscape import store as stores
 from raymaml.landscape.evaluate import Evaluator, evaluator_of
 from raymaml.landscape.plan import Block
 from raymaml.landscape.store import SurfaceStore
-from raymaml.runtime.pool import Outcome, Pool
-from raymaml.runtime.session import capacity, check_shared, session
+from raymaml.runtime.pool import Pool
+from raymaml.runtime.replicas import (
+    Replica,
+    Request,
+    check_threads,
+    maker,
+    pool_size,
+    raise_unless_whole,
+    weights_of,
+)
+from raymaml.runtime.session import session
 from raymaml.runtime.stop import graceful_stop
 from raymaml.specs import SurfaceSpec
-
-
-@dataclass(frozen=True)
-class Request:
-    """A surface, the directory of its checkpoint, and its Zarr store; every node of the cluster sees both."""
-
-    spec: SurfaceSpec
-    checkpoint: Path
-    path: Path
 
 
 @dataclass(frozen=True)
@@ -52,33 +50,22 @@ class Progress:
     seconds: float  # since the first actor was asked for
 
 
-class BlockActor:
+class BlockActor(Replica):
     """One model replica with the task images in memory; evaluates blocks and writes them."""
 
-    def __init__(self, threads: int) -> None:
-        self.threads = threads
-        self.at: Path | None = None  # what store and evaluator are of
-        self.store: SurfaceStore
-        self.evaluator: Evaluator
+    store: SurfaceStore
+    evaluator: Evaluator
 
-    def prepare(self) -> None:
-        """Make the process ready; a failure here is reported once and not retried."""
-        machine.pin(self.threads)
-
-    def evaluate(self, job: Job) -> None:
-        """Compute one block and write it."""
-        if self.at != job.path:
-            self._open(job)
-        self.store.write(job.block, self.evaluator.evaluate(job.block))
-
-    def _open(self, job: Job) -> None:
-        self.at = None
-        check_shared(job.path, seen=job.path.exists())
+    def open(self, job: Job) -> None:
+        """Open the store, and make its evaluator."""
         self.store = stores.open_store(job.path)
         self.evaluator = load_evaluator(self.store.spec, job.checkpoint, "auto")
         if self.evaluator.direction_digest != self.store.provenance["direction_digest"]:
             raise MismatchError(f"node {platform.node()} draws other directions than the one that made the store")
-        self.at = job.path
+
+    def work(self, job: Job) -> None:
+        """Compute one block and write it."""
+        self.store.write(job.block, self.evaluator.evaluate(job.block))
 
 
 def load_evaluator(spec: SurfaceSpec, checkpoint: Path, device: str = "cpu") -> Evaluator:
@@ -87,14 +74,12 @@ def load_evaluator(spec: SurfaceSpec, checkpoint: Path, device: str = "cpu") -> 
     Raises:
         MismatchError: the checkpoint or the data set is not the one that `spec` names.
     """
-    loaded = checkpoints.load(checkpoint)
-    if loaded.weights_digest != spec.checkpoint_digest:
-        raise MismatchError(f"the checkpoint in {checkpoint} has changed since the surface was started")
-    return evaluator_of(spec, loaded.params, data.load(spec.data), machine.device_of(device))
+    weights = weights_of(checkpoint, spec.checkpoint_digest, "the surface was started")
+    return evaluator_of(spec, weights, data.load(spec.data), machine.device_of(device))
 
 
 def compute(
-    requests: Sequence[Request],
+    requests: Sequence[Request[SurfaceSpec]],
     *,
     address: str | None = None,
     actors: int | None = None,
@@ -122,18 +107,19 @@ def compute(
     if all(store and not store.missing() for store in opened):
         return [store for store in opened if store]
     with graceful_stop(on_stop) as stopping, session(address):
-        size = _pool_size(actors, threads)
+        size = pool_size(actors, threads)
         whole = [  # made after all that can be refused
             store or stores.create_or_open(r.path, r.spec, p)
             for store, r, p in zip(opened, requests, provenances, strict=True)
         ]
         jobs = [Job(r.path, r.checkpoint, b) for r, store in zip(requests, whole, strict=True) for b in store.missing()]
         tracker = _Tracker(sum(sum(1 for _ in store.plan.blocks()) for store in whole), jobs, on_progress)
-        _raise_unless_whole(Pool(_maker(threads), size, tracker, stopping).run(jobs))
+        outcome = Pool(maker(BlockActor, threads), size, tracker, stopping).run(jobs)
+        raise_unless_whole(outcome, "blocks", lambda job: f"{job.block} of {job.path}")
     return whole
 
 
-def _open_if_there(request: Request, provenance: dict[str, Any]) -> SurfaceStore | None:
+def _open_if_there(request: Request[SurfaceSpec], provenance: dict[str, Any]) -> SurfaceStore | None:
     if not request.path.exists():
         return None
     store = stores.create_or_open(request.path, request.spec, provenance)
@@ -141,7 +127,7 @@ def _open_if_there(request: Request, provenance: dict[str, Any]) -> SurfaceStore
     return store
 
 
-def _provenance(request: Request, threads: int) -> dict[str, Any]:
+def _provenance(request: Request[SurfaceSpec], threads: int) -> dict[str, Any]:
     return {
         **machine.provenance(),
         "threads": threads,
@@ -155,19 +141,7 @@ def _check_same_numbers(store: SurfaceStore, now: dict[str, Any]) -> None:
     there = store.provenance
     if there.get("direction_digest") != now["direction_digest"]:
         raise MismatchError(f"{store.path} was started with other directions than this installation draws")
-    if there.get("threads") != now["threads"]:
-        raise MismatchError(
-            f"{store.path} was started with {there.get('threads')} threads per actor, which change last bits; "
-            f"use --threads {there.get('threads')}"
-        )
-
-
-def _raise_unless_whole(outcome: Outcome[Job]) -> None:
-    if outcome.failed:
-        job, reason = next(iter(outcome.failed.items()))
-        raise IncompleteError(f"{len(outcome.failed)} blocks failed, such as {job.block} of {job.path}: {reason}")
-    if outcome.stopped:
-        raise KeyboardInterrupt
+    check_threads(store.path, there, now["threads"])
 
 
 class _Tracker:
@@ -188,25 +162,3 @@ class _Tracker:
     def _report(self) -> None:
         seconds = time.monotonic() - self.started
         self.tell(Progress(self.total - self.left, self.total, self.evaluations, self.evaluations_left, seconds))
-
-
-def _pool_size(actors: int | None, threads: int) -> int:
-    cpus, gpus = capacity()
-    most = gpus or int(cpus // threads)
-    if most < 1 or (actors or 0) > most:
-        what = f"{gpus} GPUs" if gpus else f"{cpus:g} CPUs at {threads} per actor"
-        raise ClusterError(
-            f"the cluster has {what}: --actors must be from 1 to {most}, got {actors or 'no room for one'}"
-        )
-    return actors or most
-
-
-def _maker(threads: int) -> Callable[[], Any]:
-    gpus = 1 if capacity()[1] else 0
-    actor = ray.remote(
-        num_cpus=0 if gpus else threads,
-        num_gpus=gpus,
-        max_restarts=0,
-        max_task_retries=0,
-    )(BlockActor)
-    return lambda: actor.remote(threads)

@@ -18,7 +18,6 @@ from torch.nn import functional as F
 
 from raymaml import models, params, streams
 from raymaml.data.imageset import ImageSet
-from raymaml.errors import MismatchError
 from raymaml.learners import Maml
 from raymaml.models import apply
 from raymaml.params import Params
@@ -178,8 +177,7 @@ def sharpness_evaluator(
         MismatchError: the data set is not the one in `spec`.
         SpecError: its split cannot supply the tasks.
     """
-    if images.digest != spec.data_digest:
-        raise MismatchError(f"data set {images.name} has other images here than where the run was trained")
+    images.check(spec.data_digest)
     dtype = getattr(torch, spec.precision)
     model, learner = models.build(spec.model), Maml(spec.learner)
     sampler = TaskSampler(images, spec.split, spec.task, seed=spec.task_seed, dtype=dtype, device=device)

@@ -9,12 +9,13 @@ from pathlib import Path
 
 import numpy as np
 
+from raymaml.analysis import mean_and_interval
 from raymaml.errors import MissingError
-from raymaml.results import Method, Which
+from raymaml.results import Method
 from raymaml.runs import RunDir
 from raymaml.sharpness.spec import MEASURES, Measure
-from raymaml.sharpness.store import Floats, SharpnessStore, open_store
-from raymaml.specs import Backbone, Split, TrainSpec
+from raymaml.sharpness.store import SharpnessStore, open_store
+from raymaml.specs import Backbone, Split, TrainSpec, Which, family
 
 ARRAYS = {"hessian": {"eigenvalue": "eigenvalue", "trace": "trace"}}  # of measures that are no rise of the loss
 
@@ -53,13 +54,6 @@ class SharpnessRow:
     precision: str
     run: str  # name of the run's folder
     updates: int  # that the run was trained for: with several runs of one setting, most count in tables
-
-
-def mean_and_interval(values: Floats) -> tuple[float, float]:
-    """Mean and half-width of its normal 95 % interval, 1.96 s / sqrt(n) with ddof 1 (recipe 6.2)."""
-    with np.errstate(invalid="ignore"):  # inf - inf is NaN, which is what we want to tell
-        half = 1.96 * float(values.std(ddof=1)) / math.sqrt(values.size) if values.size > 1 else math.nan
-        return float(values.mean()), half
 
 
 def summaries(store: SharpnessStore, measures: Sequence[Measure] = MEASURES) -> list[Summary]:
@@ -113,7 +107,7 @@ def sharpness_rows(home: Path) -> list[SharpnessRow]:
 def _row(run: str, trained: TrainSpec, store: SharpnessStore, summary: Summary) -> SharpnessRow:
     of = store.spec
     return SharpnessRow(
-        data=of.data.removesuffix(f"-{of.model.image_size}"),
+        data=family(of.data, of.model),
         method=of.learner.kind,
         backbone=of.model.backbone,
         augment=trained.augment,

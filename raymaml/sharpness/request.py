@@ -6,10 +6,9 @@ from pathlib import Path
 
 from raymaml.checkpoints import Checkpoint
 from raymaml.errors import SpecError
-from raymaml.results import Which
 from raymaml.runs import SeedDir
 from raymaml.sharpness.spec import Perturbed, SharpnessSpec
-from raymaml.specs import MamlSpec, Precision, Split, TaskSpec
+from raymaml.specs import MamlSpec, Precision, Split, TaskSpec, Which
 
 
 def sharpness_spec(

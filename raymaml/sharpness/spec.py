@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Literal, get_args
 
-from raymaml.specs import MamlSpec, ModelSpec, Precision, Spec, Split, TaskSpec
+from raymaml.specs import MamlSpec, ModelSpec, Precision, Spec, Split, TaskSpec, Which
 
 Measure = Literal["standard", "adaptive", "linf", "average", "hessian", "averaged"]
 Perturbed = Literal["weights", "all"]
@@ -24,7 +24,7 @@ class SharpnessSpec(Spec):
 
     run: str  # digest of the TrainSpec
     seed: int  # of the run
-    checkpoint: Literal["best", "last"]
+    checkpoint: Which
     checkpoint_digest: str  # SHA-256 of the weights file
     data: str
     data_digest: str

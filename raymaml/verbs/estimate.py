@@ -6,10 +6,7 @@ import os
 import time
 from dataclasses import dataclass
 
-import torch
-
-from raymaml import machine
-from raymaml.cost import Cost, seconds_per_pass
+from raymaml.cost import Cost, measure
 from raymaml.runtime.measure import on_cluster
 from raymaml.specs import ModelSpec
 from raymaml.verbs.matrix import Cell, Matrix
@@ -47,7 +44,4 @@ def estimate(matrix: Matrix, *, address: str | None = None) -> Estimate:
 def _measure(specs: list[ModelSpec], address: str | None) -> tuple[str, dict[ModelSpec, float]]:
     if address not in (None, "local"):
         return on_cluster(specs, address)
-    machine.pin(1)
-    device = machine.device_of("auto")
-    name = torch.cuda.get_device_name(device) if device.type == "cuda" else "core of this machine"
-    return name, {spec: seconds_per_pass(spec, device) for spec in specs}
+    return measure(specs, "this machine")

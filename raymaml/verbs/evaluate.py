@@ -8,11 +8,12 @@ from typing import Any
 
 from raymaml import checkpoints as saved
 from raymaml import runs
-from raymaml.landscape.request import Which, checkpoint_dir, evaluation_spec, evaluation_store
+from raymaml.landscape.request import checkpoint_dir, evaluation_spec, evaluation_store
 from raymaml.landscape.store import SurfaceStore
-from raymaml.runs import RunDir, SeedDir
-from raymaml.runtime.surface import Progress, Request, compute
-from raymaml.specs import Split
+from raymaml.runs import SeedDir
+from raymaml.runtime.replicas import Request
+from raymaml.runtime.surface import Progress, compute
+from raymaml.specs import Split, SurfaceSpec, Which
 
 TASKS = 1_000  # recipe 2.4
 
@@ -56,7 +57,7 @@ def evaluate(
         KeyboardInterrupt: stopped by Ctrl-C; the same call continues.
     """
     chosen = runs.find(run)
-    requests = list(requests_of(chosen, _seeds_of(chosen, seeds), splits, checkpoints, tasks, **options))
+    requests = list(requests_of(runs.pick_seeds(chosen, seeds), splits, checkpoints, tasks, **options))
     on_start([request.path for request in requests])
     return compute(
         requests,
@@ -69,13 +70,12 @@ def evaluate(
 
 
 def requests_of(
-    run: RunDir,
     seeds: Sequence[SeedDir],
     splits: Sequence[Split],
     checkpoints: Sequence[Which],
     tasks: int = TASKS,
     **options: Any,
-) -> Iterator[Request]:
+) -> Iterator[Request[SurfaceSpec]]:
     """The evaluations of a run's seeds, as surfaces of one point."""
     for seed in seeds:
         for which in checkpoints:
@@ -84,9 +84,3 @@ def requests_of(
             for split in splits:
                 spec = evaluation_spec(loaded, split=split, which=which, tasks=tasks, **options)
                 yield Request(spec, directory, evaluation_store(seed, spec))
-
-
-def _seeds_of(run: RunDir, seeds: Sequence[int] | None) -> list[SeedDir]:
-    if seeds is not None:
-        return [runs.pick_seed(run, seed) for seed in runs.check_seeds(list(seeds))]
-    return [seed for seed in run.seeds() if seed.finished] or [runs.pick_seed(run, None)]  # which says what is missing

@@ -13,9 +13,7 @@ from raymaml.figures.levels import contour_levels
 from raymaml.figures.saving import save
 from raymaml.figures.views3d import surface_3d
 from raymaml.verbs.titles import title_of
-from raymaml.verbs.views import QUANTITIES, Store, folder_of, grid_of, opened
-
-SMALLEST_SPACING = 1e-6  # of contour lines, in nats: below it they show rounding errors
+from raymaml.verbs.views import QUANTITIES, SMALLEST_SPACING, Store, folder_of, grid_of, opened
 
 
 def figure_surface(

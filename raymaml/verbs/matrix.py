@@ -14,13 +14,12 @@ from raymaml import data as data_sets
 from raymaml import runs, training
 from raymaml.cost import Cost, evaluation_cost, training_cost
 from raymaml.landscape import store as stores
-from raymaml.landscape.request import Which
 from raymaml.presets import Compat, Method, Preset, default_for, train_spec
 from raymaml.runs import RunDir
 from raymaml.runtime.session import session
 from raymaml.runtime.surface import Progress, compute
 from raymaml.runtime.train import JobStates, SeedJob, train_all
-from raymaml.specs import Backbone, Score, Split, TrainSpec
+from raymaml.specs import Backbone, Score, Split, TrainSpec, Which
 from raymaml.verbs.evaluate import TASKS, requests_of
 from raymaml.verbs.train import run_name
 
@@ -66,7 +65,7 @@ class Matrix:
             return len(self.splits) * len(self.checkpoints) * self.tasks
         return sum(
             sum(block.evaluations for block in stores.open_store(r.path).missing()) if r.path.exists() else self.tasks
-            for r in requests_of(cell.run, [cell.run.seed(seed)], self.splits, self.checkpoints, self.tasks)
+            for r in requests_of([cell.run.seed(seed)], self.splits, self.checkpoints, self.tasks)
         )
 
 
@@ -167,7 +166,7 @@ def run(
                 for cell in matrix.cells
                 if cell.spec.threads == threads
                 for request in requests_of(
-                    cell.run, [cell.run.seed(s) for s in cell.seeds], matrix.splits, matrix.checkpoints, matrix.tasks
+                    [cell.run.seed(s) for s in cell.seeds], matrix.splits, matrix.checkpoints, matrix.tasks
                 )
             ]
             compute(requests, address=address, threads=threads, on_progress=on_evaluation, on_stop=on_stop)

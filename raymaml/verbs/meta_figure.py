@@ -16,10 +16,10 @@ from raymaml.figures.saving import save
 from raymaml.figures.sheet import Panel
 from raymaml.figures.solid_panels import Scale, solids
 from raymaml.landscape.store import SurfaceStore
-from raymaml.specs import SurfaceSpec
+from raymaml.specs import SurfaceSpec, family
 from raymaml.verbs.panel_figures import FORMATS, in_rows
 from raymaml.verbs.titles import labels_of, title_of
-from raymaml.verbs.views import Store, folder_of, grid_of, opened, values_of
+from raymaml.verbs.views import Store, check_spacing, folder_of, grid_of, opened, values_of
 
 Thresholds = Sequence[tuple[float, str]]  # with the colour of the area below
 
@@ -84,8 +84,7 @@ def figure_meta(
     whole = opened(stores)
     if columns is not None and columns < 1:
         raise SpecError(f"a row needs at least one panel, got {columns}")
-    if not (math.isfinite(spacing) and spacing >= 1e-6):
-        raise SpecError(f"the spacing of contour lines must be 1e-06 or more, got {spacing:g}")
+    check_spacing(spacing)
     specs = [store.spec for store in whole]
     headings = labels_of(specs, labels)
     colours = [_checked(thresholds) if thresholds else _thesis(spec) for spec in specs]
@@ -120,8 +119,7 @@ def describe(label: str, found: Sequence[Area]) -> list[str]:
 
 
 def _thesis(spec: SurfaceSpec) -> Thresholds:
-    data = spec.data.removesuffix(f"-{spec.model.image_size}")  # ResNets take miniimagenet-224
-    return THESIS.get((data, spec.split), OTHERS)
+    return THESIS.get((family(spec.data, spec.model), spec.split), OTHERS)
 
 
 def _checked(thresholds: Sequence[float]) -> Thresholds:

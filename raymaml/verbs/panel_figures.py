@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -16,7 +15,7 @@ from raymaml.figures.solid_panels import Scale, solids
 from raymaml.landscape.store import SurfaceStore
 from raymaml.specs import Part
 from raymaml.verbs.titles import labels_of, plural, title_of
-from raymaml.verbs.views import QUANTITIES, Store, folder_of, grid_of, opened
+from raymaml.verbs.views import QUANTITIES, Store, check_spacing, folder_of, grid_of, opened
 
 PARTS: tuple[Part, ...] = ("all", "head", "feature")
 FORMATS = ("png", "pdf", "svg")
@@ -195,8 +194,7 @@ def figure_queries(
         RaymamlError: the store or an option cannot be used.
     """
     [whole] = opened([store])
-    if not (math.isfinite(spacing) and spacing >= 1e-6):
-        raise SpecError(f"the spacing of contour lines must be 1e-06 or more, got {spacing:g}")
+    check_spacing(spacing)
     shown = sorted(set(whole.spec.queries if queries is None else queries))
     panels = [
         Panel(

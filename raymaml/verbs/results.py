@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 from raymaml import runs
 from raymaml.errors import MismatchError, SpecError
 from raymaml.files import ADVICE
-from raymaml.results import RHO, Cell, Curve, Result, Which
+from raymaml.results import RHO, Cell, Curve, Result
 from raymaml.runs import RunDir, SeedDir
-from raymaml.specs import Counts, Score, Split, SurfaceSpec, TrainSpec, differences
+from raymaml.specs import Counts, Score, Split, SurfaceSpec, TrainSpec, Which, differences, family
 
 if TYPE_CHECKING:
     from raymaml.sharpness.read import SharpnessRow
@@ -139,8 +139,8 @@ def _chosen(data: str | None, on_skip: Callable[[str], None]) -> list[tuple[RunD
     """The runs that count, in the order of their names."""
     best: dict[Setting, tuple[RunDir, TrainSpec]] = {}
     for run, spec in _found():
-        setting = (_family(spec), spec.learner.kind, spec.model.backbone, spec.augment)
-        if data not in (None, spec.data, _family(spec)):
+        setting = (family(spec.data, spec.model), spec.learner.kind, spec.model.backbone, spec.augment)
+        if data not in (None, spec.data, family(spec.data, spec.model)):
             continue
         if (spec.task.way, spec.task.shot) != (WAY, SHOT):
             on_skip(f"run {run.path.name} is left out: it is {spec.task.way}-way {spec.task.shot}-shot")
@@ -173,11 +173,6 @@ def _longer(
     return (one, other) if one[1].updates > other[1].updates else (other, one)
 
 
-def _family(spec: TrainSpec) -> str:
-    """The data set whatever the size of its images: ResNets take `cub-224`, Conv nets `cub`."""
-    return spec.data.removesuffix(f"-{spec.model.image_size}")
-
-
 def _scores(spec: TrainSpec, seed: SeedDir, paired: bool) -> list[Result]:
     """A result per split and checkpoint."""
     own: dict[tuple[Split, Which], Score] = {("novel", "best"): seed.read_result()}
@@ -196,7 +191,7 @@ def _add_evaluated(found: dict[tuple[Split, Which], Score], spec: TrainSpec, pat
         of = store.spec
         if of.run != spec.digest or _how(of) != ((spec.test_steps,), (spec.test_query,), 0, 0) or store.missing():
             continue
-        key = (of.split, _which(of.checkpoint))
+        key = (of.split, of.checkpoint)
         if key not in found or of.tasks > found[key].tasks:
             found[key] = score(store)
 
@@ -205,14 +200,9 @@ def _how(spec: SurfaceSpec) -> tuple[Counts, Counts, int, int]:
     return spec.steps, spec.queries, spec.task_seed, spec.first_task
 
 
-def _which(name: str) -> Which:
-    """The kept checkpoint of that name."""
-    return "last" if name == "last" else "best"
-
-
 def _result(spec: TrainSpec, seed: int, split: Split, which: Which, score: Score) -> Result:
     return Result(
-        data=_family(spec),
+        data=family(spec.data, spec.model),
         method=spec.learner.kind,
         backbone=spec.model.backbone,
         augment=spec.augment,

@@ -9,13 +9,14 @@ from typing import Any
 from raymaml import checkpoints as saved
 from raymaml import runs
 from raymaml.errors import SpecError
-from raymaml.landscape.request import Which, checkpoint_dir
+from raymaml.landscape.request import checkpoint_dir
 from raymaml.runs import RunDir, SeedDir
-from raymaml.runtime.sharpness import Progress, Request, compute
+from raymaml.runtime.replicas import Request
+from raymaml.runtime.sharpness import Progress, compute
 from raymaml.sharpness.request import default_store, sharpness_spec
-from raymaml.sharpness.spec import MEASURES, Measure
+from raymaml.sharpness.spec import MEASURES, Measure, SharpnessSpec
 from raymaml.sharpness.store import SharpnessStore
-from raymaml.specs import MamlSpec, Split
+from raymaml.specs import MamlSpec, Split, Which
 
 
 def measure_sharpness(
@@ -60,7 +61,7 @@ def measure_sharpness(
         raise SpecError(f"measures must be some of {', '.join(MEASURES)}, got {list(measures)}")
     chosen = runs.find(run)
     _check_method(chosen)
-    requests = list(requests_of(_seeds_of(chosen, seeds), splits, checkpoint, **options))
+    requests = list(requests_of(runs.pick_seeds(chosen, seeds), splits, checkpoint, **options))
     on_start([request.path for request in requests])
     return compute(
         requests,
@@ -75,7 +76,7 @@ def measure_sharpness(
 
 def requests_of(
     seeds: Sequence[SeedDir], splits: Sequence[Split], checkpoint: Which = "best", **options: Any
-) -> Iterator[Request]:
+) -> Iterator[Request[SharpnessSpec]]:
     """The measurements of a run's seeds."""
     for seed in seeds:
         directory = checkpoint_dir(seed, checkpoint)
@@ -93,9 +94,3 @@ def _check_method(run: RunDir) -> None:
             f"run {run.path.name} was trained with method {learner.kind}, and sharpness is that of MAML's meta-loss; "
             "name a MAML run with --run"
         )
-
-
-def _seeds_of(run: RunDir, seeds: Sequence[int] | None) -> list[SeedDir]:
-    if seeds is not None:
-        return [runs.pick_seed(run, seed) for seed in runs.check_seeds(list(seeds))]
-    return [seed for seed in run.seeds() if seed.finished] or [runs.pick_seed(run, None)]  # which says what is missing

@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from raymaml import runs
-from raymaml.landscape.request import Which, checkpoint_dir, default_store, load_for_surface, surface_spec
+from raymaml.landscape.request import checkpoint_dir, default_store, load_for_surface, surface_spec
 from raymaml.landscape.store import SurfaceStore
 from raymaml.runs import SeedDir
-from raymaml.runtime.surface import Progress, Request, compute
-from raymaml.specs import GridSpec, SurfaceSpec
+from raymaml.runtime.replicas import Request
+from raymaml.runtime.surface import Progress, compute
+from raymaml.specs import GridSpec, SurfaceSpec, Which
 
 
 def surface(

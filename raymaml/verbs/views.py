@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,17 @@ from raymaml.landscape.store import SurfaceStore, open_store
 
 QUANTITIES = {"loss": "query loss", "accuracy": "query accuracy", "support_loss": "support loss"}
 Store = SurfaceStore | Path
+SMALLEST_SPACING = 1e-6  # of contour lines, in nats: below it they show rounding errors
+
+
+def check_spacing(spacing: float) -> None:
+    """Refuse contour lines so close that they would show rounding errors.
+
+    Raises:
+        SpecError: the spacing is below SMALLEST_SPACING, or no number.
+    """
+    if not (math.isfinite(spacing) and spacing >= SMALLEST_SPACING):
+        raise SpecError(f"the spacing of contour lines must be {SMALLEST_SPACING:g} or more, got {spacing:g}")
 
 
 def opened(stores: Sequence[Store]) -> list[SurfaceStore]:

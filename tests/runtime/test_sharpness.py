@@ -6,7 +6,8 @@ import pytest
 from raymaml import checkpoints, models
 from raymaml.errors import ClusterError, MismatchError, RaymamlError, SpecError
 from raymaml.runs import RunDir
-from raymaml.runtime.sharpness import Request, compute, load_evaluator, measure_part
+from raymaml.runtime.replicas import Request
+from raymaml.runtime.sharpness import compute, load_evaluator, measure_part
 from raymaml.sharpness import store as stores
 from raymaml.sharpness.read import sharpness_rows
 from raymaml.sharpness.request import default_store, sharpness_spec

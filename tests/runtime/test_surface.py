@@ -5,7 +5,8 @@ from raymaml import checkpoints, files
 from raymaml.errors import ClusterError, MismatchError, RaymamlError
 from raymaml.landscape import store as stores
 from raymaml.landscape.request import surface_spec
-from raymaml.runtime.surface import Request, compute, load_evaluator
+from raymaml.runtime.replicas import Request
+from raymaml.runtime.surface import compute, load_evaluator
 from raymaml.specs import GridSpec
 
 pytestmark = pytest.mark.ray

@@ -4,9 +4,10 @@ import math
 import numpy as np
 import pytest
 
+from raymaml.analysis import mean_and_interval
 from raymaml.errors import MissingError, SpecError
 from raymaml.runs import RunDir
-from raymaml.sharpness.read import Summary, mean_and_interval, mean_loss, over_seeds, sharpness_rows, summaries
+from raymaml.sharpness.read import Summary, mean_loss, over_seeds, sharpness_rows, summaries
 from raymaml.sharpness.store import create_or_open
 
 
