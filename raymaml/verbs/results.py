@@ -33,9 +33,13 @@ Setting = tuple[str, str, str, bool]  # data, method, backbone, augment
 
 
 def collect(
-    data: str | None, *, paired: bool = False, on_skip: Callable[[str], None] = lambda text: None
+    data: str | None,
+    *,
+    paired: bool = False,
+    home: Path | None = None,
+    on_skip: Callable[[str], None] = lambda text: None,
 ) -> tuple[list[Result], list[Curve]]:
-    """The scores, and the curves over training, of the 5-way 1-shot runs in `runs.home()`.
+    """The scores, and the curves over training, of the 5-way 1-shot runs in a home of runs.
 
     Scores are of `raymaml evaluate` and `raymaml matrix`: of each split and checkpoint the evaluation of most
     tasks, with the tasks and steps of the run's own test; where there is none, that test itself (novel, best).
@@ -49,6 +53,7 @@ def collect(
         data: name of a data set, None for all.
         paired: take an evaluation before the run's own test, however many tasks that has, so that the best and the
             last checkpoint are compared on the same tasks.
+        home: folder of the runs; by default `runs.home()`.
         on_skip: told, in one line each, which runs do not count and why.
 
     Returns:
@@ -61,25 +66,26 @@ def collect(
     """
     results: list[Result] = []
     curves: list[Curve] = []
-    chosen = _chosen(data, on_skip)
+    home = home or runs.home()
+    chosen = _chosen(home, data, on_skip)
     for run, spec in chosen:
         for seed in run.seeds():
             if seed.finished:
                 results += _scores(spec, seed, paired)
             if spec.learner.kind == "maml" and seed.metrics.is_file():
                 curves += _curves(spec, seed)
-    return join_sharpness(results, _sharpness(run.path.name for run, _ in chosen), measure=MEASURE), curves
+    return join_sharpness(results, _sharpness(home, (run.path.name for run, _ in chosen)), measure=MEASURE), curves
 
 
-def _sharpness(names: Iterable[str]) -> list[SharpnessRow]:
+def _sharpness(home: Path, names: Iterable[str]) -> list[SharpnessRow]:
     """What the thesis's tables are made of: one measurement of each checkpoint and split, that of most tasks."""
     chosen = set(names)
     best: dict[tuple[Any, ...], SharpnessRow] = {}
-    if not any(runs.home().glob("*/seed-*/sharpness/*.zarr")):
+    if not any(home.glob("*/seed-*/sharpness/*.zarr")):
         return []
     from raymaml.sharpness.read import sharpness_rows  # which loads zarr
 
-    for row in sharpness_rows(runs.home()):
+    for row in sharpness_rows(home):
         how = (row.measure, row.rho, row.perturb, row.steps, row.query, row.task_seed)
         if row.run in chosen and how == (MEASURE, RHO, "weights", 10, 15, 0):
             key = (row.run, row.seed, row.split, row.checkpoint)
@@ -116,7 +122,7 @@ def join_sharpness(
         if key in of:
             raise MismatchError(
                 f"there are two measurements of the sharpness of seed {row.seed} of {key[0]}, "
-                f"over {of[key].tasks:,} and {row.tasks:,} tasks; move one of them out of {runs.home()}"
+                f"over {of[key].tasks:,} and {row.tasks:,} tasks; move one of them out of the folder of runs"
             )
         of[key] = row
     others = Counter((row.measure, row.rho) for row in rows if (row.measure, row.rho) != (measure, rho))
@@ -135,10 +141,10 @@ def _sharpened(result: Result, row: SharpnessRow | None) -> Result:
     return replace(result, sharpness=mean, sharpness_ci95=ci95, sharpness_tasks=row.tasks)
 
 
-def _chosen(data: str | None, on_skip: Callable[[str], None]) -> list[tuple[RunDir, TrainSpec]]:
+def _chosen(home: Path, data: str | None, on_skip: Callable[[str], None]) -> list[tuple[RunDir, TrainSpec]]:
     """The runs that count, in the order of their names."""
     best: dict[Setting, tuple[RunDir, TrainSpec]] = {}
-    for run, spec in _found():
+    for run, spec in _found(home):
         setting = (family(spec.data, spec.model), spec.learner.kind, spec.model.backbone, spec.augment)
         if data not in (None, spec.data, family(spec.data, spec.model)):
             continue
@@ -156,8 +162,8 @@ def _chosen(data: str | None, on_skip: Callable[[str], None]) -> list[tuple[RunD
     return list(best.values())
 
 
-def _found() -> list[tuple[RunDir, TrainSpec]]:
-    folders = sorted(path.parent for path in runs.home().glob("*/run.json"))
+def _found(home: Path) -> list[tuple[RunDir, TrainSpec]]:
+    folders = sorted(path.parent for path in home.glob("*/run.json"))
     return [(RunDir(folder), RunDir(folder).spec()) for folder in folders]
 
 
@@ -168,7 +174,7 @@ def _longer(
         what = differences(one[1], other[1]) or "nothing"
         raise MismatchError(
             f"runs {one[0].path.name} and {other[0].path.name} would be one cell of a table, and they differ in "
-            f"more than their seeds ({what}); move one of them out of {runs.home()}"
+            f"more than their seeds ({what}); move one of them out of {one[0].path.parent}"
         )
     return (one, other) if one[1].updates > other[1].updates else (other, one)
 

@@ -17,6 +17,7 @@ def gather(
     files: Sequence[Path] = (),
     data: Sequence[str] = (),
     paired: bool = False,
+    home: Path | None = None,
     on_skip: Callable[[str], None] = lambda text: None,
 ) -> tuple[list[Result], list[Curve]]:
     """The results, and the curves where there are any.
@@ -26,10 +27,11 @@ def gather(
         files: CSV files of results to take, with or without the records.
         data: names of the data sets to keep; all if there is none.
         paired: of the runs here, take scores of checkpoints over the same tasks; see `collect`.
+        home: folder of the runs; by default `runs.home()`.
         on_skip: told which runs do not count; see `collect`.
 
     Returns:
-        Results and curves. With neither records nor files, those of the runs in `runs.home()`. Curves carry no
+        Results and curves. With neither records nor files, those of the runs in `home`. Curves carry no
         name of a data set: they are of `data` if that is one, else of all.
 
     Raises:
@@ -40,7 +42,7 @@ def gather(
         found = [*(thesis.runs() if published else []), *(result for path in files for result in read_csv(path))]
         curves: list[Curve] = []
     else:
-        found, curves = collect(data[0] if len(data) == 1 else None, paired=paired, on_skip=on_skip)
+        found, curves = collect(data[0] if len(data) == 1 else None, paired=paired, home=home, on_skip=on_skip)
     if not found and not curves:
         raise nothing_there(f"results or curves{f' of {data[0]}' if len(data) == 1 else ''}")
     kept = [result for result in found if not data or result.data in data]
