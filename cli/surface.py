@@ -107,10 +107,7 @@ def surface(
         "--fresh-tasks": fresh_tasks or None,
     }
     of_images = {"images": images, "batch": batch, "norm": norm}
-    if loss == "training":
-        chosen = _of_training(of_tasks, of_images)
-    else:
-        chosen = _of_meta(of_tasks, of_images)
+    chosen = (_of_training if loss == "training" else _of_meta)(of_tasks, of_images)
     with progress.display() as shown:
         store = compute(
             run,

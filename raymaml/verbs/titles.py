@@ -53,8 +53,8 @@ def _pretraining_title(specs: Sequence[SurfaceSpec], learners: Sequence[Pretrain
     return (
         f"{_trained(specs)}\n"
         f"pre-training loss over all base classes (head of {_each(spec.model.outputs for spec in specs)} outputs), "
-        f"no inner steps: mean over {_each(images)} images of seed {_each(spec.task_seed for spec in specs)} in batches "
-        f"of {_each(of.batch for of in learners)}, batch norm with {_each(STATISTICS[of.norm] for of in learners)}\n"
+        f"no inner steps: mean over {_each(images)} images of seed {_each(spec.task_seed for spec in specs)} "
+        f"in batches of {_each(of.batch for of in learners)}, batch norm with {_each(STATISTICS[of.norm] for of in learners)}\n"
         f"perturbed: {_perturbed(specs)}"
     )
 
