@@ -68,7 +68,9 @@ def drawn(monkeypatch):
 
 def test_the_title_says_what_is_there():
     assert title_of([SPEC]) == TITLE
-    running = dataclasses.replace(SPEC, learner=PretrainingSpec(128, "running"), tasks=3, part="head", task_seed=2)
+    running = dataclasses.replace(
+        SPEC, learner=PretrainingSpec(batch=128, norm="running"), tasks=3, part="head", task_seed=2
+    )
     assert "mean over 384 images of seed 2 in batches of 128, batch norm with the running statistics" in title_of(
         [running]
     )
@@ -116,7 +118,7 @@ def test_parts_of_the_network_stand_side_by_side(make, drawn):
 
 
 def test_stores_of_one_run_are_told_apart():
-    specs = [SPEC, dataclasses.replace(SPEC, tasks=3, learner=PretrainingSpec(128, "running"))]
+    specs = [SPEC, dataclasses.replace(SPEC, tasks=3, learner=PretrainingSpec(batch=128, norm="running"))]
     assert labels_of(specs, None) == [
         "Conv4, 8 batches of 125, batch statistics",
         "Conv4, 3 batches of 128, running statistics",

@@ -50,11 +50,12 @@ def title_of(
 
 def _pretraining_title(specs: Sequence[SurfaceSpec], learners: Sequence[PretrainingSpec], shown: int | None) -> str:
     images = [f"{(shown or spec.tasks) * of.batch:,}" for spec, of in zip(specs, learners, strict=True)]
+    batches, norms = _each(of.batch for of in learners), _each(STATISTICS[of.norm] for of in learners)
     return (
         f"{_trained(specs)}\n"
         f"pre-training loss over all base classes (head of {_each(spec.model.outputs for spec in specs)} outputs), "
         f"no inner steps: mean over {_each(images)} images of seed {_each(spec.task_seed for spec in specs)} "
-        f"in batches of {_each(of.batch for of in learners)}, batch norm with {_each(STATISTICS[of.norm] for of in learners)}\n"
+        f"in batches of {batches}, batch norm with {norms}\n"
         f"perturbed: {_perturbed(specs)}"
     )
 
