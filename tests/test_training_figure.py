@@ -21,8 +21,8 @@ SPEC = SurfaceSpec(
 )  # fmt: skip
 TITLE = (
     "transfer learning Conv4 on cub, seed 5, best checkpoint\n"
-    "pre-training loss over all base classes (head of 200 outputs), no inner steps: "
-    "mean over 1,000 images of seed 0 in batches of 125, batch norm with the statistics of each batch\n"
+    "pre-training loss over all base classes (head of 200 outputs), no inner steps\n"
+    "mean over 1,000 images of seed 0 in batches of 125, batch norm with each batch's statistics\n"
     "perturbed: weights (not biases, batch norm), filter-normalised directions, seed 0"
 )
 
@@ -71,9 +71,7 @@ def test_the_title_says_what_is_there():
     running = dataclasses.replace(
         SPEC, learner=PretrainingSpec(batch=128, norm="running"), tasks=3, part="head", task_seed=2
     )
-    assert "mean over 384 images of seed 2 in batches of 128, batch norm with the running statistics" in title_of(
-        [running]
-    )
+    assert "mean over 384 images of seed 2 in batches of 128, batch norm with running statistics" in title_of([running])
     assert "\nperturbed: weights of the head (not" in title_of([running])
     assert "mean over 500 images" in title_of([SPEC], tasks=4)
 

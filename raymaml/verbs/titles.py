@@ -9,7 +9,7 @@ from raymaml.figures.panels import name_of
 from raymaml.specs import MamlSpec, PretrainingSpec, SurfaceSpec, TransferSpec
 
 PARTS = {"all": "weights", "head": "weights of the head", "feature": "weights of the feature layers"}
-STATISTICS = {"batch": "the statistics of each batch", "running": "the running statistics"}
+STATISTICS = {"batch": "each batch's statistics", "running": "running statistics"}  # of batch norm
 AROUND = {"initial": "perturbed before adapting", "adapted": "perturbed after adapting, at the adapted weights"}
 
 
@@ -54,7 +54,7 @@ def _pretraining_title(specs: Sequence[SurfaceSpec], learners: Sequence[Pretrain
     return (
         f"{_trained(specs)}\n"
         f"pre-training loss over all base classes (head of {_each(spec.model.outputs for spec in specs)} outputs), "
-        f"no inner steps: mean over {_each(images)} images of seed {_each(spec.task_seed for spec in specs)} "
+        f"no inner steps\nmean over {_each(images)} images of seed {_each(spec.task_seed for spec in specs)} "
         f"in batches of {batches}, batch norm with {norms}\n"
         f"perturbed: {_perturbed(specs)}"
     )
