@@ -197,6 +197,29 @@ def meta(
     options.say_paths(made.files)
 
 
+@app.command()
+def training(
+    stores: Stores,
+    labels: Labels = None,
+    scale: Scale = "own",
+    out: SurfacesOut = None,
+    name: Name = "training",
+    formats: options.Formats = "png,pdf,svg",
+) -> None:
+    """Pre-training losses of transfer learning in 3-D beside each other (thesis, figure 9)."""
+    from raymaml.verbs.training_figure import figure_training
+
+    files = figure_training(
+        stores,
+        labels=_names(labels) if labels else None,
+        scale=scale,
+        out=out,
+        name=name,
+        formats=_names(formats),
+    )
+    options.say_paths(files)
+
+
 def _add(number: int, text: str) -> None:
     """Add the command of a figure of any data sets."""
 

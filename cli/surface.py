@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 def surface(
     run: options.Run = None,
     seed: options.Seed = None,
+    loss: Annotated[
+        Literal["meta", "training"],
+        typer.Option(help="meta: after adapting to tasks. training: what the training of a transfer run descends."),
+    ] = "meta",
     grid: Annotated[str, typer.Option(help="Points per axis: N, or NxM for alphas x betas.")] = "51",
     span: Annotated[tuple[float, float], typer.Option("--range", help="Lowest and highest perturbation.")] = (
         -1,
@@ -32,7 +36,10 @@ def surface(
         int | None,
         typer.Option(min=0, help="One task alone, by its number in the task seed, from 0.", show_default=False),
     ] = None,
-    split: Annotated[Literal["base", "val", "novel"], typer.Option(help="Classes of the tasks.")] = "novel",
+    split: Annotated[
+        Literal["base", "val", "novel"] | None,
+        typer.Option(help="Classes of the tasks. Default: novel; with --loss training base.", show_default=False),
+    ] = None,
     query: Annotated[
         list[str] | None,
         typer.Option(help="Query images per class; the loss of each of several, as 1 2 4 15. Default: 15."),
@@ -48,11 +55,27 @@ def surface(
             "adapted: adapt the initialisation, then perturb, as its text says."
         ),
     ] = "initial",
+    images: Annotated[
+        int | None,
+        typer.Option(min=1, help="Base images of --loss training. Default: 1000.", show_default=False),
+    ] = None,
+    batch: Annotated[
+        int | None,
+        typer.Option(min=1, help="Images of a batch of --loss training. Default: 125.", show_default=False),
+    ] = None,
+    norm: Annotated[
+        Literal["batch", "running"] | None,
+        typer.Option(
+            help="Batch norm of --loss training: the statistics of each batch, as in the thesis's code, or the running "
+            "ones. Default: batch.",
+            show_default=False,
+        ),
+    ] = None,
     part: Annotated[
         Literal["all", "head", "feature"], typer.Option(help="Perturb this part of the network; parts add up to all.")
     ] = "all",
     checkpoint: Annotated[Literal["best", "last"], typer.Option(help="Which weights to perturb.")] = "best",
-    task_seed: Annotated[int, typer.Option(help="Seed of the tasks.")] = 0,
+    task_seed: Annotated[int, typer.Option(help="Seed of the tasks, or of the images.")] = 0,
     fresh_tasks: Annotated[
         bool, typer.Option("--fresh-tasks", help="New tasks at each point, as in the thesis.")
     ] = False,
@@ -68,29 +91,33 @@ def surface(
     """Compute the loss on a plane of weight perturbations, on Ray actors, into Zarr.
 
     At each point the weights are perturbed and adapted to each task; the query set is scored, and the support set.
+    With --loss training they are scored as they are, on images of all base classes.
     Run the same command again after an interruption: it continues where it stopped.
     """
     from raymaml.verbs.figure import figure_surface
     from raymaml.verbs.surface import surface as compute
 
-    if task is not None and (tasks is not None or fresh_tasks):
-        raise SpecError("--task is one fixed task: leave out --tasks and --fresh-tasks")
+    of_tasks = {
+        "--split": split,
+        "--tasks": tasks,
+        "--task": task,
+        "--query": query,
+        "--steps": steps,
+        "--around": None if around == "initial" else around,
+        "--fresh-tasks": fresh_tasks or None,
+    }
+    of_images = {"images": images, "batch": batch, "norm": norm}
+    chosen = (_of_training if loss == "training" else _of_meta)(of_tasks, of_images)
     with progress.display() as shown:
         store = compute(
             run,
             seed,
+            loss=loss,
             grid=options.grid_size(grid),
             span=span,
             checkpoint=checkpoint,
-            split=split,
-            tasks=1 if task is not None else tasks or 100,
-            first_task=task or 0,
-            query=options.whole_numbers(query, "--query") if query else 15,
-            steps=options.whole_numbers(steps, "--steps") if steps else 10,
-            around=around,
             part=part,
             task_seed=task_seed,
-            fresh_tasks=fresh_tasks,
             direction_seed=direction_seed,
             orthogonal=orthogonal,
             precision=precision,
@@ -101,8 +128,37 @@ def surface(
             on_start=say_start,
             on_progress=progress.surface(shown),
             on_stop=lambda: options.say_stop("blocks"),
+            **chosen,
         )
     options.say_paths([store.path, *(figure_surface(store) if figure and min(store.plan.shape[1:]) > 1 else [])])
+
+
+def _of_meta(of_tasks: dict[str, Any], of_images: dict[str, Any]) -> dict[str, Any]:
+    """Options of the meta-loss, with their defaults."""
+    if given := [f"--{name}" for name, value in of_images.items() if value is not None]:
+        raise SpecError(f"{', '.join(given)}: only with --loss training")
+    tasks, task, query, steps = (of_tasks[name] for name in ("--tasks", "--task", "--query", "--steps"))
+    if task is not None and (tasks is not None or of_tasks["--fresh-tasks"]):
+        raise SpecError("--task is one fixed task: leave out --tasks and --fresh-tasks")
+    return {
+        "split": of_tasks["--split"] or "novel",
+        "tasks": 1 if task is not None else tasks or 100,
+        "first_task": task or 0,
+        "query": options.whole_numbers(query, "--query") if query else 15,
+        "steps": options.whole_numbers(steps, "--steps") if steps else 10,
+        "around": of_tasks["--around"] or "initial",
+        "fresh_tasks": bool(of_tasks["--fresh-tasks"]),
+    }
+
+
+def _of_training(of_tasks: dict[str, Any], of_images: dict[str, Any]) -> dict[str, Any]:
+    """Options of the pre-training loss, as far as they are given."""
+    given = {name: value for name, value in of_tasks.items() if value is not None}
+    if given.pop("--split", "base") != "base":
+        raise SpecError("--loss training is that of the base split: leave out --split")
+    if given:
+        raise SpecError(f"--loss training has no tasks: leave out {', '.join(given)}")
+    return {name: value for name, value in of_images.items() if value is not None}
 
 
 def say_start(seed: SeedDir, spec: SurfaceSpec, path: Path) -> None:

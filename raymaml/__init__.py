@@ -6,11 +6,11 @@ nor ray nor matplotlib.
     train, evaluate, surface, figure_surface, show, demo      the commands, as functions
     prepare_data                                    likewise: `raymaml data prepare`
     measure_sharpness, sharpness_rows               sharpness: measured, and read from the stores of a home
-    figure_inner, figure_parts, figure_queries, figure_meta   several surfaces beside each other
+    figure_inner, figure_parts, figure_queries, figure_meta, figure_training   several surfaces beside each other
     table, correlate, figure_results                tables and figures of results
     Result, Curve, read_results, published_runs     results: of your own, of a CSV file, of the thesis
     load_data, load_run, load_checkpoint            what is on disk
-    TaskSampler, surface_spec, evaluator_of         tasks, and the evaluation of a block, without Ray
+    TaskSampler, surface_spec, training_loss_spec, evaluator_of   tasks, and the evaluation of a block, without Ray
     open_surface, open_sharpness                    a Zarr store of a surface, of a sharpness
 """
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from raymaml.data import load as load_data
     from raymaml.landscape.evaluate import evaluator_of
     from raymaml.landscape.plan import Block
-    from raymaml.landscape.request import surface_spec
+    from raymaml.landscape.request import surface_spec, training_loss_spec
     from raymaml.landscape.store import open_store as open_surface
     from raymaml.published import runs as published_runs
     from raymaml.results import Curve, Result
@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from raymaml.verbs.surface import surface
     from raymaml.verbs.table import table
     from raymaml.verbs.train import train
+    from raymaml.verbs.training_figure import figure_training
 
 _WHERE = {
     "Block": "raymaml.landscape.plan:Block",
@@ -70,6 +71,7 @@ _WHERE = {
     "figure_queries": "raymaml.verbs.panel_figures:figure_queries",
     "figure_results": "raymaml.verbs.result_figures:figure_results",
     "figure_surface": "raymaml.verbs.figure:figure_surface",
+    "figure_training": "raymaml.verbs.training_figure:figure_training",
     "load_checkpoint": "raymaml.checkpoints:load",
     "load_data": "raymaml.data:load",
     "load_run": "raymaml.runs:find",
@@ -87,6 +89,7 @@ _WHERE = {
     "surface_spec": "raymaml.landscape.request:surface_spec",
     "table": "raymaml.verbs.table:table",
     "train": "raymaml.verbs.train:train",
+    "training_loss_spec": "raymaml.landscape.request:training_loss_spec",
 }
 
 __all__ = [
@@ -108,6 +111,7 @@ __all__ = [
     "figure_queries",
     "figure_results",
     "figure_surface",
+    "figure_training",
     "load_checkpoint",
     "load_data",
     "load_run",
@@ -125,6 +129,7 @@ __all__ = [
     "surface_spec",
     "table",
     "train",
+    "training_loss_spec",
 ]
 
 

@@ -210,6 +210,20 @@ LearnerSpec = MamlSpec | TransferSpec
 
 
 @dataclass(frozen=True)
+class PretrainingSpec(Spec):
+    """What a surface of the pre-training loss is made of: batches of base images (thesis figure 9; recipe 5.4).
+
+    The thesis's caption has 1,000 images, its code 3 batches of 128. Batches here are of one size, so that the mean
+    over them is the mean over the images.
+    """
+
+    kind: Literal["pretraining"] = "pretraining"
+    batch: int = 125  # images
+    norm: Literal["batch", "running"] = "batch"  # statistics: of the batch at hand (the thesis's code); running ones
+    minimum: ClassVar[dict[str, float]] = {"batch": 2}  # one image may have one value per channel: no variance
+
+
+@dataclass(frozen=True)
 class TrainSpec(Spec):
     """One training run but for its seed: two runs with equal digests differ by seed alone."""
 
@@ -293,6 +307,9 @@ class GridSpec(Spec):
 class SurfaceSpec(Spec):
     """A loss around trained weights, at several numbers of inner steps and of query images at once.
 
+    With a `PretrainingSpec` it is the loss of transfer learning's training: a task is a batch of images, its number
+    that of the batch, and what belongs to tasks alone has the values of `NO_TASKS`.
+
     Equal digests mean equal numbers on one machine.
     """
 
@@ -303,7 +320,7 @@ class SurfaceSpec(Spec):
     data: str
     data_digest: str
     model: ModelSpec
-    learner: LearnerSpec
+    learner: LearnerSpec | PretrainingSpec
     split: Split
     task: TaskSpec  # with the most query images per class that are scored
     queries: Counts  # query images per class: the first so many of each class are scored
@@ -330,12 +347,33 @@ class SurfaceSpec(Spec):
                 "transfer learning fits a new head to each task, so perturbing the initial head changes nothing; "
                 "perturb the adapted one with --around adapted"
             )
+        if isinstance(self.learner, PretrainingSpec):
+            self._check_pretraining()
+
+    def _check_pretraining(self) -> None:
+        if self.model.norm != TransferSpec.norm:
+            raise SpecError("the pre-training loss is that of transfer learning, and this run is of another method")
+        for name, value in NO_TASKS.items():
+            if getattr(self, name) != value:
+                raise SpecError(f"a surface of the pre-training loss has no tasks: {name} must be {_text(value)}")
 
     @property
     def task_numbers(self) -> range:
         """Numbers of the tasks in the task seed; positions among the fresh tasks of a point."""
         first = 0 if self.fresh_tasks else self.first_task
         return range(first, first + self.tasks)
+
+
+# Of a surface of the pre-training loss: all base classes, no adaptation, the same images at each point.
+NO_TASKS: dict[str, Any] = {
+    "split": "base",
+    "task": TaskSpec(way=2, shot=1, query=1),
+    "queries": (1,),
+    "first_task": 0,
+    "fresh_tasks": False,
+    "steps": (0,),
+    "around": "initial",
+}
 
 
 @dataclass(frozen=True)

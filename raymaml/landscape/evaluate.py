@@ -5,6 +5,9 @@ L(adapt_k(theta + alpha * d1 + beta * d2, support)): recipe 5.1 and 5.2, what th
 the adapted weights it is L(theta_k + alpha * d1 + beta * d2), where theta_k = adapt_k(theta, support) and the
 directions are normalised by theta_k: what the thesis's text says. Each task is evaluated alone, so that a value
 does not depend on the block that it was computed in.
+
+The pre-training loss of transfer learning at a point is that of the perturbed weights as they are, and a batch of
+images stands where a task does.
 """
 
 from __future__ import annotations
@@ -22,9 +25,10 @@ from raymaml.landscape import values
 from raymaml.landscape.directions import Draws
 from raymaml.landscape.plan import Block
 from raymaml.landscape.values import Values
-from raymaml.learners import Learner, Trace, Tracer
+from raymaml.learners import Learner, Pretraining, Trace, Tracer
+from raymaml.learners.pretraining import check_supply
 from raymaml.params import Params
-from raymaml.specs import Around, Counts, SurfaceSpec
+from raymaml.specs import Around, Counts, PretrainingSpec, SurfaceSpec
 from raymaml.tasks import TaskSampler
 
 Place = tuple[int | slice, ...]  # of a trace in the arrays of a block: task, step, alpha, beta
@@ -35,7 +39,7 @@ class Evaluator:
     """Everything that the value of a cell depends on."""
 
     model: nn.Module
-    learner: Learner
+    learner: Learner | Pretraining  # the second: tasks are batches of images
     centre: Params
     draws: Draws
     alphas: list[float]
@@ -89,6 +93,7 @@ class Evaluator:
 
     def _adapted(self, block: Block) -> Iterator[tuple[Place, Trace]]:
         """One adaptation of the centre to each task for all points of the block, none after the perturbation."""
+        assert not isinstance(self.learner, Pretraining)  # nothing adapts: SurfaceSpec refuses it
         points = [(i, j) for i in range(*block.alpha) for j in range(*block.beta)]
         for t in range(*block.task):
             by_task: dict[int, list[tuple[int, int]]] = {}  # fresh tasks are others at each point
@@ -119,7 +124,7 @@ def evaluator_of(spec: SurfaceSpec, weights: Params, images: ImageSet, device: t
 
     Raises:
         MismatchError: the data set is not the one in `spec`.
-        SpecError: its split cannot supply the tasks.
+        SpecError: its split cannot supply the tasks, or the images.
     """
     images.check(spec.data_digest)
     dtype = getattr(torch, spec.precision)
@@ -128,7 +133,7 @@ def evaluator_of(spec: SurfaceSpec, weights: Params, images: ImageSet, device: t
     part = None if spec.grid.is_centre else spec.part
     return Evaluator(
         model=model,
-        learner=learners.build(spec.learner),
+        learner=_learner_of(spec, images),
         centre=params.cast(models.ordered(model, weights), dtype, device),
         draws=Draws(spec.direction_seed, spec.orthogonal, part),
         alphas=spec.grid.coordinates(spec.grid.alphas),
@@ -148,6 +153,13 @@ def evaluator_of(spec: SurfaceSpec, weights: Params, images: ImageSet, device: t
         dtype=spec.precision,
         around=spec.around,
     )
+
+
+def _learner_of(spec: SurfaceSpec, images: ImageSet) -> Learner | Pretraining:
+    if isinstance(spec.learner, PretrainingSpec):
+        check_supply(images, spec.tasks * spec.learner.batch)
+        return Pretraining(spec.learner)
+    return learners.build(spec.learner)
 
 
 def _numbering(spec: SurfaceSpec) -> Callable[[int, int, int], int]:

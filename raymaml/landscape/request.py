@@ -4,13 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 from raymaml import checkpoints
 from raymaml.checkpoints import Checkpoint
 from raymaml.errors import SpecError
 from raymaml.runs import SeedDir
-from raymaml.specs import Around, GridSpec, Part, Precision, Split, SurfaceSpec, TaskSpec, Which
+from raymaml.specs import (
+    NO_TASKS,
+    Around,
+    GridSpec,
+    Part,
+    Precision,
+    PretrainingSpec,
+    Split,
+    SurfaceSpec,
+    TaskSpec,
+    Which,
+)
 
 
 def surface_spec(
@@ -55,13 +66,7 @@ def surface_spec(
     """
     trained, queries = checkpoint.spec, _counts(query)
     return SurfaceSpec(
-        run=trained.digest,
-        seed=checkpoint.seed,
-        checkpoint=which,
-        checkpoint_digest=checkpoint.weights_digest,
-        data=trained.data,
-        data_digest=trained.data_digest,
-        model=trained.model,
+        **_trained(checkpoint, which),
         learner=trained.learner,
         split=split,
         task=TaskSpec(trained.task.way, trained.task.shot, max(queries, default=1)),
@@ -78,6 +83,68 @@ def surface_spec(
         around=around,
         part=part,
     )
+
+
+def training_loss_spec(
+    checkpoint: Checkpoint,
+    *,
+    images: int = 1000,
+    batch: int = 125,
+    norm: Literal["batch", "running"] = "batch",
+    grid: GridSpec | None = None,
+    which: Which = "best",
+    task_seed: int = 0,
+    part: Part = "all",
+    direction_seed: int = 0,
+    orthogonal: bool = False,
+    precision: Precision = "float32",
+) -> SurfaceSpec:
+    """The specification of a surface of the loss that transfer learning's training descends (thesis figure 9).
+
+    Args:
+        checkpoint: of a transfer run; its head over all base classes is perturbed with the rest.
+        images: of the base split, drawn without replacement, the same at each grid point.
+        batch: images that are normalised together, and whose mean loss is one value.
+        norm: statistics of batch norm: of the `batch` at hand, as in the thesis's code, or the `running` ones.
+        grid: of perturbations; 51 x 51 on [-1, 1] by default.
+        which: the name under which the checkpoint was kept.
+        task_seed: of the choice of images.
+        part: of the network that is perturbed; see `surface_spec`.
+        direction_seed: of the two random directions.
+        orthogonal: make the second direction orthogonal to the first.
+        precision: of weights and arithmetic.
+
+    Raises:
+        SpecError: a value is out of range, batches do not share the images evenly, or the run is no transfer run.
+    """
+    learner = PretrainingSpec(batch=batch, norm=norm)
+    if images < 1 or images % batch:
+        raise SpecError(f"--images must be a multiple of --batch ({batch}), got {images}")
+    return SurfaceSpec(
+        **_trained(checkpoint, which),
+        **NO_TASKS,
+        learner=learner,
+        tasks=images // batch,
+        task_seed=task_seed,
+        grid=grid or GridSpec(),
+        direction_seed=direction_seed,
+        orthogonal=orthogonal,
+        precision=precision,
+        part=part,
+    )
+
+
+def _trained(checkpoint: Checkpoint, which: Which) -> dict[str, Any]:
+    """What a surface has from the run."""
+    return {
+        "run": checkpoint.spec.digest,
+        "seed": checkpoint.seed,
+        "checkpoint": which,
+        "checkpoint_digest": checkpoint.weights_digest,
+        "data": checkpoint.spec.data,
+        "data_digest": checkpoint.spec.data_digest,
+        "model": checkpoint.spec.model,
+    }
 
 
 def _counts(values: int | Sequence[int]) -> tuple[int, ...]:
@@ -132,8 +199,12 @@ def checkpoint_dir(seed: SeedDir, which: Which = "best") -> Path:
 
 def default_store(seed: SeedDir, spec: SurfaceSpec) -> Path:
     """Where a surface goes unless told: the same command finds the same store again."""
-    tasks = f"{spec.tasks}tasks" if spec.tasks > 1 else f"task{spec.first_task}"
-    words = [spec.split, f"{spec.grid.alphas}x{spec.grid.betas}", tasks]
+    grid = f"{spec.grid.alphas}x{spec.grid.betas}"
+    if isinstance(spec.learner, PretrainingSpec):
+        words = ["training", grid, f"{spec.tasks * spec.learner.batch}images"]
+        words += ["running"] if spec.learner.norm == "running" else []
+    else:
+        words = [spec.split, grid, f"{spec.tasks}tasks" if spec.tasks > 1 else f"task{spec.first_task}"]
     words += [word for word in (spec.around, spec.part) if word not in ("initial", "all")]
     return seed.surfaces / f"{'-'.join([*words, spec.digest[:8]])}.zarr"
 

@@ -11,6 +11,9 @@ A loss that is NaN or inf is a diverged cell, not a missing one. Steps are inner
 class, of which the first so many were scored. The layout is wide rather than one store per step, since one adaptation
 gives all steps and a cell is computed with all of them or not at all: hence `done` has neither axis.
 
+A surface of the pre-training loss has a batch of images for each task: `loss` and `accuracy` are those of the batch,
+over all base classes, `support_loss` is the loss again, and there is one step, 0, and one entry along `query`.
+
 All metadata is written before any actor starts and never again. A block is one chunk of each array and has
 one writer: two processes writing parts of one chunk would lose data without an error (zarr-python #3682).
 """

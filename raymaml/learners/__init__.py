@@ -6,6 +6,7 @@ from raymaml import models
 from raymaml.data.imageset import ImageSet
 from raymaml.learners.base import Gradient, Learner, Objective, Scorer, Trace, Tracer, predict, score, trace
 from raymaml.learners.maml import Maml, MetaObjective
+from raymaml.learners.pretraining import Pretraining
 from raymaml.learners.transfer import PretrainingObjective, Transfer
 from raymaml.pixels import PixelSource
 from raymaml.specs import LearnerSpec, MamlSpec, TrainSpec
@@ -16,6 +17,7 @@ __all__ = [
     "Learner",
     "Maml",
     "Objective",
+    "Pretraining",
     "Scorer",
     "Trace",
     "Tracer",

@@ -171,6 +171,12 @@ class FeatureBank:
         return self.found[class_index]
 
 
+def base_images(images: ImageSet) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Rows of the base images, class by class, and their labels 0, 1, ... in the order of the base classes."""
+    classes = [images.rows_of_class[c] for c in images.splits["base"]]
+    return np.concatenate(classes), np.repeat(np.arange(len(classes)), [len(rows) for rows in classes])
+
+
 @dataclass
 class PretrainingObjective:
     """Cross-entropy over all base classes on mini-batches of `spec.batch` images (recipe 3.1).
@@ -189,10 +195,8 @@ class PretrainingObjective:
     order: tuple[int, npt.NDArray[np.int64]] | None = field(default=None, init=False)  # of the current epoch
 
     def __post_init__(self) -> None:
-        """List the base images with their labels 0, 1, ... in the order of the base classes."""
-        classes = [self.images.rows_of_class[c] for c in self.images.splits["base"]]
-        self.rows = np.concatenate(classes)
-        self.labels = np.repeat(np.arange(len(classes)), [len(rows) for rows in classes])
+        """List the base images with their labels."""
+        self.rows, self.labels = base_images(self.images)
 
     def batch(self, step: int) -> tuple[Tensor, Tensor]:
         """Normalised images (batch, channel, height, width) and labels of update number `step`."""

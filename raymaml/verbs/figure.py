@@ -13,7 +13,7 @@ from raymaml.figures.levels import contour_levels
 from raymaml.figures.saving import save
 from raymaml.figures.views3d import surface_3d
 from raymaml.verbs.titles import title_of
-from raymaml.verbs.views import QUANTITIES, SMALLEST_SPACING, Store, folder_of, grid_of, opened
+from raymaml.verbs.views import SMALLEST_SPACING, Store, folder_of, grid_of, opened, quantity_name
 
 
 def figure_surface(
@@ -27,7 +27,7 @@ def figure_surface(
     levels: Sequence[float] | None = None,
     formats: Sequence[str] = ("png", "pdf", "svg"),
 ) -> list[Path]:
-    """Draw contours with sub-level areas, and a 3-D view, of the mean over tasks.
+    """Draw contours with sub-level areas, and a 3-D view, of the mean over tasks, or over batches of images.
 
     Args:
         store: a surface, finished or not; cells that are not computed are marked as such.
@@ -55,7 +55,7 @@ def figure_surface(
         "title": title_of(
             [whole.spec], steps=[whole.spec.steps[-1] if step is None else step], queries=of_query, tasks=tasks
         ),
-        "quantity": QUANTITIES[quantity],
+        "quantity": quantity_name(whole.spec, quantity),
         "done": grid.done,
     }
     # Areas below a threshold are where the loss is good; for accuracy that would mark the worst.

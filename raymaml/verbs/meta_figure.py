@@ -19,7 +19,7 @@ from raymaml.landscape.store import SurfaceStore
 from raymaml.specs import SurfaceSpec, family
 from raymaml.verbs.panel_figures import FORMATS, in_rows
 from raymaml.verbs.titles import labels_of, title_of
-from raymaml.verbs.views import Store, check_spacing, folder_of, grid_of, opened, values_of
+from raymaml.verbs.views import Store, check_spacing, folder_of, grid_of, opened_of_tasks, values_of
 
 Thresholds = Sequence[tuple[float, str]]  # with the colour of the area below
 
@@ -81,7 +81,7 @@ def figure_meta(
     Raises:
         RaymamlError: a store or an option cannot be used.
     """
-    whole = opened(stores)
+    whole = opened_of_tasks(stores)
     if columns is not None and columns < 1:
         raise SpecError(f"a row needs at least one panel, got {columns}")
     check_spacing(spacing)

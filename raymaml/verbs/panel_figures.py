@@ -15,7 +15,16 @@ from raymaml.figures.solid_panels import Scale, solids
 from raymaml.landscape.store import SurfaceStore
 from raymaml.specs import Part
 from raymaml.verbs.titles import labels_of, plural, title_of
-from raymaml.verbs.views import QUANTITIES, Store, check_spacing, folder_of, grid_of, opened
+from raymaml.verbs.views import (
+    QUANTITIES,
+    Store,
+    check_spacing,
+    folder_of,
+    grid_of,
+    opened,
+    opened_of_tasks,
+    quantity_name,
+)
 
 PARTS: tuple[Part, ...] = ("all", "head", "feature")
 FORMATS = ("png", "pdf", "svg")
@@ -57,7 +66,7 @@ def figure_inner(
     Raises:
         RaymamlError: a store or an option cannot be used, or two stores would be one panel.
     """
-    whole = opened(stores)
+    whole = opened_of_tasks(stores)
     table: dict[tuple[str, int, str], dict[str, SurfaceStore]] = {}  # checkpoint -> split -> store
     for store in whole:
         column = table.setdefault((store.spec.run, store.spec.seed, store.spec.checkpoint), {})
@@ -160,7 +169,7 @@ def figure_parts(
     ]
     specs = [store.spec for store in whole]
     title = title_of(specs, steps=chosen.values(), queries=_queries(whole, [quantity], query), tasks=tasks)
-    figure = solids(rows, title=title, quantity=QUANTITIES[quantity], scale=scale)
+    figure = solids(rows, title=title, quantity=quantity_name(specs[0], quantity), scale=scale)
     return save(figure, folder_of(whole, out) / name, formats)
 
 
@@ -193,7 +202,7 @@ def figure_queries(
     Raises:
         RaymamlError: the store or an option cannot be used.
     """
-    [whole] = opened([store])
+    [whole] = opened_of_tasks([store])
     check_spacing(spacing)
     shown = sorted(set(whole.spec.queries if queries is None else queries))
     panels = [

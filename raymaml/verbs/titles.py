@@ -6,9 +6,10 @@ from collections.abc import Iterable, Sequence
 
 from raymaml.errors import SpecError
 from raymaml.figures.panels import name_of
-from raymaml.specs import MamlSpec, SurfaceSpec, TransferSpec
+from raymaml.specs import MamlSpec, PretrainingSpec, SurfaceSpec, TransferSpec
 
 PARTS = {"all": "weights", "head": "weights of the head", "feature": "weights of the feature layers"}
+STATISTICS = {"batch": "each batch's statistics", "running": "running statistics"}  # of batch norm
 AROUND = {"initial": "perturbed before adapting", "adapted": "perturbed after adapting, at the adapted weights"}
 
 
@@ -25,22 +26,52 @@ def title_of(
         specs: of the surfaces.
         steps: that are shown; by default all that were recorded.
         queries: query images per class that are shown; by default all that were scored. None of them for an empty one.
-        tasks: the first so many are shown; by default all.
+        tasks: the first so many are shown, or batches of images; by default all.
+
+    Raises:
+        SpecError: some surfaces are of the pre-training loss and some are not.
     """
+    pretraining = [spec.learner for spec in specs if isinstance(spec.learner, PretrainingSpec)]
+    if pretraining and len(pretraining) < len(specs):
+        raise SpecError("a surface of the pre-training loss and one of a loss after adapting need figures of their own")
+    if pretraining:
+        return _pretraining_title(specs, pretraining, tasks)
     shown_steps = sorted({step for spec in specs for step in spec.steps} if steps is None else set(steps))
     shown_queries = sorted({query for spec in specs for query in spec.queries} if queries is None else set(queries))
     shapes = _each(f"{spec.task.way}-way {spec.task.shot}-shot" for spec in specs)
     counted = f", {_counts(shown_queries)} {plural('query', shown_queries[-1])} per class" if shown_queries else ""
     return (
-        f"{_each(map(_method, specs))} {_each(name_of(spec.model.backbone) for spec in specs)} "
-        f"on {_each(spec.data for spec in specs)}, seed {_each(spec.seed for spec in specs)}, "
-        f"{_each(spec.checkpoint for spec in specs)} checkpoint, after {_counts(shown_steps)} "
-        f"{_each(map(_adapted, specs))}\n"
+        f"{_trained(specs)}, after {_counts(shown_steps)} {_each(map(_adapted, specs))}\n"
         f"{_each(spec.split for spec in specs)} split: {_each(_tasks(spec, tasks) for spec in specs)} "
         f"({shapes}{counted})\n"
-        f"{_each(AROUND[spec.around] for spec in specs)}: {_each(PARTS[spec.part] for spec in specs)} "
-        f"(not biases, batch norm), {_each(map(_directions, specs))} directions, "
-        f"seed {_each(spec.direction_seed for spec in specs)}"
+        f"{_each(AROUND[spec.around] for spec in specs)}: {_perturbed(specs)}"
+    )
+
+
+def _pretraining_title(specs: Sequence[SurfaceSpec], learners: Sequence[PretrainingSpec], shown: int | None) -> str:
+    images = [f"{(shown or spec.tasks) * of.batch:,}" for spec, of in zip(specs, learners, strict=True)]
+    batches, norms = _each(of.batch for of in learners), _each(STATISTICS[of.norm] for of in learners)
+    return (
+        f"{_trained(specs)}\n"
+        f"pre-training loss over all base classes (head of {_each(spec.model.outputs for spec in specs)} outputs), "
+        f"no inner steps\nmean over {_each(images)} images of seed {_each(spec.task_seed for spec in specs)} "
+        f"in batches of {batches}, batch norm with {norms}\n"
+        f"perturbed: {_perturbed(specs)}"
+    )
+
+
+def _trained(specs: Sequence[SurfaceSpec]) -> str:
+    return (
+        f"{_each(map(_method, specs))} {_each(name_of(spec.model.backbone) for spec in specs)} "
+        f"on {_each(spec.data for spec in specs)}, seed {_each(spec.seed for spec in specs)}, "
+        f"{_each(spec.checkpoint for spec in specs)} checkpoint"
+    )
+
+
+def _perturbed(specs: Sequence[SurfaceSpec]) -> str:
+    return (
+        f"{_each(PARTS[spec.part] for spec in specs)} (not biases, batch norm), "
+        f"{_each(map(_directions, specs))} directions, seed {_each(spec.direction_seed for spec in specs)}"
     )
 
 
@@ -61,6 +92,7 @@ def labels_of(specs: Sequence[SurfaceSpec], given: Sequence[str] | None) -> list
         lambda spec: f"seed {spec.seed}",
         lambda spec: f"{spec.checkpoint} checkpoint",
         _method,
+        _batches,
         lambda spec: f"run {spec.run[:8]}",
     ):
         if len(set(names)) == len(names):
@@ -94,15 +126,23 @@ def _tasks(spec: SurfaceSpec, shown: int | None) -> str:
 
 
 def _method(spec: SurfaceSpec) -> str:
-    if isinstance(spec.learner, TransferSpec):
-        return "transfer learning"
-    return "MAML" if spec.learner.order == 1 else "second-order MAML"
+    if isinstance(spec.learner, MamlSpec):
+        return "MAML" if spec.learner.order == 1 else "second-order MAML"
+    return "transfer learning"
 
 
 def _adapted(spec: SurfaceSpec) -> str:
-    if isinstance(spec.learner, MamlSpec):
-        return f"inner steps (lr {spec.learner.inner_lr:g})"
-    return f"updates of a new head (lr {spec.learner.head_lr:g})"
+    if isinstance(spec.learner, TransferSpec):
+        return f"updates of a new head (lr {spec.learner.head_lr:g})"
+    assert isinstance(spec.learner, MamlSpec)  # nothing adapts for the pre-training loss: it has a title of its own
+    return f"inner steps (lr {spec.learner.inner_lr:g})"
+
+
+def _batches(spec: SurfaceSpec) -> str:
+    """What the surfaces of the pre-training loss of one run may differ in; nothing of other surfaces."""
+    if not isinstance(spec.learner, PretrainingSpec):
+        return ""
+    return f"{spec.tasks} batches of {spec.learner.batch}, {spec.learner.norm} statistics"
 
 
 def _directions(spec: SurfaceSpec) -> str:

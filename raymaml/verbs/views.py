@@ -15,8 +15,10 @@ from raymaml.analysis import Bools, all_done, mean_over_tasks
 from raymaml.errors import SpecError
 from raymaml.figures.grid import Grid, checked_grid
 from raymaml.landscape.store import SurfaceStore, open_store
+from raymaml.specs import PretrainingSpec, SurfaceSpec
 
 QUANTITIES = {"loss": "query loss", "accuracy": "query accuracy", "support_loss": "support loss"}
+OF_PRETRAINING = {"loss": "pre-training loss", "accuracy": "pre-training accuracy", "support_loss": "pre-training loss"}
 Store = SurfaceStore | Path
 SMALLEST_SPACING = 1e-6  # of contour lines, in nats: below it they show rounding errors
 
@@ -40,6 +42,27 @@ def opened(stores: Sequence[Store]) -> list[SurfaceStore]:
     if not stores:
         raise SpecError("a figure needs at least one surface")
     return [open_store(store) if isinstance(store, Path) else store for store in stores]
+
+
+def quantity_name(spec: SurfaceSpec, quantity: str) -> str:
+    """What the values of a surface are called; `quantity` is one of QUANTITIES."""
+    return (OF_PRETRAINING if isinstance(spec.learner, PretrainingSpec) else QUANTITIES)[quantity]
+
+
+def opened_of_tasks(stores: Sequence[Store]) -> list[SurfaceStore]:
+    """As `opened`, of stores that hold a loss after adapting to tasks.
+
+    Raises:
+        RaymamlError: see `opened`; or a store holds the pre-training loss.
+    """
+    whole = opened(stores)
+    for store in whole:
+        if isinstance(store.spec.learner, PretrainingSpec):
+            raise SpecError(
+                f"{store.path} holds the pre-training loss, which no task is adapted to; draw it with "
+                "raymaml figure training"
+            )
+    return whole
 
 
 def values_of(
