@@ -9,7 +9,8 @@ from typing import Any, get_args
 from raymaml import checkpoints
 from raymaml.checkpoints import Checkpoint
 from raymaml.errors import SpecError
-from raymaml.runs import SeedDir
+from raymaml.landscape import sets
+from raymaml.runs import RunDir, SeedDir
 from raymaml.specs import Around, GridSpec, Part, Precision, Split, SurfaceSpec, TaskSpec, Which
 
 
@@ -132,10 +133,19 @@ def checkpoint_dir(seed: SeedDir, which: Which = "best") -> Path:
 
 def default_store(seed: SeedDir, spec: SurfaceSpec) -> Path:
     """Where a surface goes unless told: the same command finds the same store again."""
+    return seed.surfaces / _store_name(spec)
+
+
+def default_set(run: RunDir, spec: SurfaceSpec) -> Path:
+    """Where surfaces of several seeds or directions go unless told, whichever seeds and directions they are."""
+    return run.surfaces / _store_name(sets.shared(spec))
+
+
+def _store_name(spec: SurfaceSpec) -> str:
     tasks = f"{spec.tasks}tasks" if spec.tasks > 1 else f"task{spec.first_task}"
     words = [spec.split, f"{spec.grid.alphas}x{spec.grid.betas}", tasks]
     words += [word for word in (spec.around, spec.part) if word not in ("initial", "all")]
-    return seed.surfaces / f"{'-'.join([*words, spec.digest[:8]])}.zarr"
+    return f"{'-'.join([*words, spec.digest[:8]])}.zarr"
 
 
 def load_for_surface(seed: SeedDir, which: Which = "best") -> Checkpoint:

@@ -1,13 +1,16 @@
-"""Compute a surface around a trained run."""
+"""Compute surfaces around a trained run."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from raymaml import runs
-from raymaml.landscape.request import checkpoint_dir, default_store, load_for_surface, surface_spec
+from raymaml.errors import SpecError
+from raymaml.landscape import sets
+from raymaml.landscape.request import checkpoint_dir, default_set, default_store, load_for_surface, surface_spec
+from raymaml.landscape.sets import SurfaceSet
 from raymaml.landscape.store import SurfaceStore
 from raymaml.runs import SeedDir
 from raymaml.runtime.replicas import Request
@@ -65,3 +68,81 @@ def surface(
         on_stop=on_stop,
     )
     return store
+
+
+def surfaces(
+    run: str | None = None,
+    seeds: Sequence[int] | None = None,
+    direction_seeds: Sequence[int] = (0,),
+    *,
+    grid: tuple[int, int] = (51, 51),
+    span: tuple[float, float] = (-1.0, 1.0),
+    checkpoint: Which = "best",
+    out: Path | None = None,
+    address: str | None = None,
+    actors: int | None = None,
+    threads: int = 1,
+    on_start: Callable[[list[SeedDir], list[SurfaceSpec], Path], None] = lambda seeds, specs, path: None,
+    on_progress: Callable[[Progress], None] = lambda progress: None,
+    on_stop: Callable[[], None] = lambda: None,
+    **options: Any,
+) -> SurfaceSet:
+    """Compute a surface of each seed on each pair of directions, or what is missing of them, into one store.
+
+    All have the same tasks. Other seeds and directions that are in the store already stay there.
+
+    Args:
+        run: name or folder of a run; by default the one whose seed finished last.
+        seeds: of the run, each finished; by default all finished ones.
+        direction_seeds: of the pairs of directions; each seed gets a surface on each pair.
+        grid: numbers of alphas and betas.
+        span: lowest and highest value of both.
+        checkpoint: `best` by validation accuracy, or `last`.
+        out: the Zarr store; by default one in the run's folder, named after what the surfaces share.
+        address: of the Ray cluster; see `runtime.session`.
+        actors: how many; by default as many as the cluster holds.
+        threads: per actor.
+        on_start: called once with the chosen seeds, the specification of each surface, and the store.
+        on_progress: called after each block.
+        on_stop: called at the first Ctrl-C, which lets the blocks in flight finish.
+        options: `split`, `tasks`, `query`, `steps` and more; see `landscape.request.surface_spec`.
+
+    Returns:
+        All surfaces of the store.
+
+    Raises:
+        RaymamlError: something that was named is missing, or does not fit; the text says what.
+        KeyboardInterrupt: stopped by Ctrl-C; the same call continues.
+    """
+    found = runs.find(run)
+    chosen = runs.pick_seeds(found, seeds)
+    directions = _checked(direction_seeds)
+    centres = [(checkpoint_dir(seed, checkpoint), load_for_surface(seed, checkpoint)) for seed in chosen]
+    pairs = [
+        (surface_spec(centre, grid=GridSpec(*grid, *span), which=checkpoint, direction_seed=n, **options), folder)
+        for folder, centre in centres
+        for n in directions
+    ]
+    specs = [spec for spec, _ in pairs]
+    path = (out.expanduser() if out else default_set(found, specs[0])).absolute()
+    on_start(chosen, specs, path)
+    if path.exists():
+        sets.claim(path, specs[0])
+    compute(
+        [Request(spec, folder, sets.member_path(path, spec)) for spec, folder in pairs],
+        address=address,
+        actors=actors,
+        threads=threads,
+        on_ready=lambda: sets.claim(path, specs[0]),
+        on_progress=on_progress,
+        on_stop=on_stop,
+    )
+    return sets.open_set(path)
+
+
+def _checked(direction_seeds: Sequence[int]) -> list[int]:
+    """Direction seeds of a set, in which each names one surface of a seed."""
+    if not direction_seeds or len(set(direction_seeds)) != len(direction_seeds) or min(direction_seeds) < 0:
+        got = " ".join(map(str, direction_seeds))
+        raise SpecError(f"--direction-seed of several surfaces needs different whole numbers from 0 up, got {got!r}")
+    return list(direction_seeds)
