@@ -132,7 +132,6 @@ def _one(run: str | None, seed: int | None, direction: int, figure: bool, shared
 
 def _several(run: str | None, seeds: list[int], directions: list[int], figure: bool, shared: dict[str, Any]) -> None:
     from raymaml import runs
-    from raymaml.verbs.spread_figure import figure_spread
     from raymaml.verbs.surface import surfaces
 
     with progress.display() as shown:
@@ -146,6 +145,8 @@ def _several(run: str | None, seeds: list[int], directions: list[int], figure: b
         )
     options.say_paths([found.path])
     if figure and min(found.members[0].plan.shape[1:]) > 1:
+        from raymaml.verbs.spread_figure import figure_spread
+
         made = figure_spread(found.path)
         for line in made.lines:
             typer.echo(line)
