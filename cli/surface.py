@@ -69,7 +69,10 @@ def surface(
     ] = None,
     orthogonal: Annotated[bool, typer.Option("--orthogonal", help="Make the directions orthogonal.")] = False,
     precision: Annotated[Literal["float32", "float64"], typer.Option(help="Of all arithmetic.")] = "float32",
-    out: Annotated[Path | None, typer.Option(help="Zarr store. Default: one beside the checkpoint; of several surfaces, with the run.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Zarr store. Default: one beside the checkpoint; of several surfaces, with the run."),
+    ] = None,
     actors: options.Actors = None,
     threads: options.Threads = None,
     address: options.Address = None,
@@ -148,8 +151,7 @@ def _several(run: str | None, seeds: list[int], directions: list[int], figure: b
         from raymaml.verbs.spread_figure import figure_spread
 
         made = figure_spread(found.path)
-        for line in made.lines:
-            typer.echo(line)
+        options.say_lines(made.lines)
         options.say_paths(made.files)
 
 
