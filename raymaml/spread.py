@@ -1,4 +1,4 @@
-"""How far surfaces would be off with other tasks, seeds or directions: standard errors, deviations, paired differences."""
+"""How far surfaces would be off with other tasks, seeds or directions, and paired differences of surfaces."""
 
 from __future__ import annotations
 

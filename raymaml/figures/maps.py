@@ -102,8 +102,8 @@ def _draw(made: Sheet, one: Map, place: tuple[float, float]) -> None:
         left, bottom = (place[0] + made.wide + BAR_GAP) / width, place[1] / height
         bar = made.figure.add_axes((left, bottom, BAR / width, high / height))
         (_difference if one.centred else _sequential)(axes, bar, one)
-    if one.dotted is not None and one.dotted.any():
-        _dots(axes, one, made.wide)
+    if one.dotted is not None:
+        _dots(axes, one.grid, one.dotted, made.wide)
     if covers_centre(one.grid):
         axes.plot([0], [0], **{**CROSS, "markersize": 5, "markeredgewidth": 1.1})
 
@@ -123,11 +123,13 @@ def _difference(axes: Axes, bar: Axes, one: Map) -> None:
     tail = cut > 0 and most > TAIL * float(np.median(sizes)) and most > 2 * cut
     limit = cut if tail else most
     levels = MaxNLocator(BANDS, symmetric=True, min_n_ticks=4).tick_values(-limit, limit)
-    drawn = _fill(axes, one.grid, one.grid.values, levels, cmap=COOLWARM, extend="both" if tail else "neither")
+    drawn = _fill(
+        axes, one.grid, one.grid.values.astype(np.float64), levels, cmap=COOLWARM, extend="both" if tail else "neither"
+    )
     _bar(bar, drawn, f"{one.quantity} (up to ±{short(float(f'{most:.3g}'))})" if tail else one.quantity)
 
 
-def _fill(axes: Axes, grid: Grid, values: Any, levels: Float64s, **look: Any) -> ContourSet:
+def _fill(axes: Axes, grid: Grid, values: Float64s, levels: Sequence[float], **look: Any) -> ContourSet:
     """Colours from grid point to grid point; infinitely large ones were left out before."""
     return axes.contourf(
         grid.alphas,
@@ -145,14 +147,14 @@ def _bar(axes: Axes, drawn: ContourSet, label: str, **how: Any) -> None:
     assert isinstance(figure, Figure)
     bar = figure.colorbar(drawn, cax=axes, **how)
     bar.ax.tick_params(labelsize=TICK_SIZE, pad=1.5, length=2)
-    bar.outline.set_linewidth(0.4)  # type: ignore[operator]  # matplotlib's stubs call it a method
+    bar.outline.set_linewidth(0.4)
     bar.set_label(label, size=NOTE_SIZE, labelpad=2)
 
 
-def _dots(axes: Axes, one: Map, wide: float) -> None:
-    a, b = np.nonzero(one.dotted)
-    size = min(1.8, 0.35 * 72 * wide / len(one.grid.alphas))  # points: they stay apart on a fine grid
-    axes.plot(one.grid.alphas[a], one.grid.betas[b], **_dot(size), zorder=3, clip_on=False)
+def _dots(axes: Axes, grid: Grid, mask: Bools, wide: float) -> None:
+    a, b = np.nonzero(mask)
+    size = min(1.8, 0.35 * 72 * wide / len(grid.alphas))  # points: they stay apart on a fine grid
+    axes.plot(grid.alphas[a], grid.betas[b], **_dot(size), zorder=3, clip_on=False)
 
 
 def _dot(size: float) -> dict[str, Any]:

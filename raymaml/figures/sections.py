@@ -70,7 +70,7 @@ def sections(drawn: Sequence[Section], *, title: str, quantity: str, band: str =
         raise SpecError("there is no cross-section to draw")
     handles = _legend(drawn[0].lines, band)
     columns = len(drawn)
-    block = Block(1, columns, left=0.5, gap=0.25, high=HIGH, below=0.42)
+    block = Block(1, columns, left=0.5, gap=0.35, high=HIGH, below=0.42)
     top = title_height(title, width)
     figure = new_figure(title, width, top + block.height + legend_height(handles, width))
     panels = add_panels(figure, block, top, legend_width(handles, width))

@@ -45,7 +45,7 @@ class _Table:
     means: Float64s  # (seed, direction, alpha, beta) over tasks
     errors: Float64s  # (seed, direction, alpha, beta) standard error over tasks
     done: Bools  # (alpha, beta) in all surfaces
-    error: Float64s  # (alpha, beta) standard error over tasks of the mean over the table
+    error: Float64s | None  # (alpha, beta) standard error over tasks of the mean over the table; None for one task
     spread: Spread
 
     @property
@@ -61,10 +61,9 @@ class _Table:
     @property
     def kinds(self) -> dict[str, Float64s]:
         """Those measures of uncertainty that there are."""
-        several = len(self.flat) > 1
-        found = {"standard error over tasks" + (" of the mean" if several else ""): self.error}
-        if np.isnan(self.error).all() and self.flat[0].spec.tasks == 1:
-            found = {}
+        found = {}
+        if self.error is not None:
+            found["standard error over tasks" + (" of the mean" if len(self.flat) > 1 else "")] = self.error
         if self.spread.seeds is not None:
             found["standard deviation over seeds"] = self.spread.seeds
         if self.spread.directions is not None:
@@ -153,11 +152,11 @@ def _table(
     flat = [pair for row in found for pair in row]
     done: Bools = np.logical_and.reduce([there for _, there in flat])
     with np.errstate(invalid="ignore"):  # inf - inf is NaN, a diverged cell
-        per_task = sum(values.astype(np.float64) for values, _ in flat) / len(flat)
+        per_task = np.mean([values for values, _ in flat], axis=0, dtype=np.float64)
     means = np.array([[mean_over_tasks(values, there) for values, there in row] for row in found])
     errors = np.array([[standard_error(values, there) for values, there in row] for row in found])
-    assert not isinstance(per_task, float)
-    return _Table(stores, means, errors, all_done(done), standard_error(per_task, done), decompose(means))
+    error = standard_error(per_task, done) if len(per_task) > 1 else None
+    return _Table(stores, means, errors, all_done(done), error, decompose(means))
 
 
 def _left_out(whole: Sequence[SurfaceStore], used: Sequence[SurfaceStore]) -> list[str]:
@@ -251,9 +250,8 @@ def _area_rows(measured: Measured) -> list[list[object]]:
 
 def _area_lines(measured: Measured, table: _Table) -> list[str]:
     lines = [
-        f"seed {one.spec.seed}, directions {one.spec.direction_seed}: {area_text(area)} of the grid"
+        f"seed {one.spec.seed}, directions {one.spec.direction_seed}: {', '.join(map(area_text, found))} of the grid"
         for one, found in measured
-        for area in found
     ]
     of = {one.path: found for one, found in measured}
     if len(table.flat) < 2 or not measured:
