@@ -152,7 +152,7 @@ def _table(
     flat = [pair for row in found for pair in row]
     done: Bools = np.logical_and.reduce([there for _, there in flat])
     with np.errstate(invalid="ignore"):  # inf - inf is NaN, a diverged cell
-        per_task = np.mean([values for values, _ in flat], axis=0, dtype=np.float64)
+        per_task = np.asarray(np.mean([values for values, _ in flat], axis=0, dtype=np.float64))
     means = np.array([[mean_over_tasks(values, there) for values, there in row] for row in found])
     errors = np.array([[standard_error(values, there) for values, there in row] for row in found])
     error = standard_error(per_task, done) if len(per_task) > 1 else None
