@@ -82,7 +82,7 @@ def test_one_seed_or_one_direction_has_no_deviation_and_nan_stays():
         ([(5, 0), (5, 1), (5, 2), (6, 0)], ([5], [0, 1, 2])),
         ([(5, 0), (5, 1), (5, 2), (6, 1), (6, 2), (7, 2)], ([5, 6], [1, 2])),
         ([(5, 0), (6, 1)], ([5], [0])),
-        ([(5, 0), (5, 1), (6, 1), (6, 2), (7, 1)], ([5, 6, 7], [1])),  # directions no seed has alone
+        ([(5, 0), (5, 1), (5, 2), (6, 0), (6, 1), (6, 3)], ([5, 6], [0, 1])),  # no seed has these two alone
     ],
 )
 def test_the_largest_full_rectangle(pairs, expected):
@@ -116,6 +116,8 @@ def test_a_difference_within_its_error_or_without_one_is_neither():
     found = paired_difference(values, other, done)
     np.testing.assert_allclose(found.mean, [[0.05, 0.0, NAN, NAN, NAN]])
     assert not (found.lower | found.higher).any()
+    turned = paired_difference(other, values, done)
+    assert not (turned.lower | turned.higher).any()
     one = paired_difference(values[:1], other[:1], done[:1])
     assert not (one.lower | one.higher).any()
     with pytest.raises(SpecError, match="paired values need one shape"):

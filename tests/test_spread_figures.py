@@ -123,9 +123,7 @@ def test_the_areas_of_each_surface_and_their_spread(a_set):
 
 def test_a_table_with_holes_shows_its_largest_full_part_and_says_so(a_set, monkeypatch):
     titles = []
-    monkeypatch.setattr(
-        spread_figure, "save", lambda figure, stem, formats: titles.append(figure.get_suptitle()) or []
-    )
+    monkeypatch.setattr(spread_figure, "save", lambda figure, stem, formats: titles.append(figure.get_suptitle()) or [])
     made = figure_spread(a_set([(5, 0), (5, 1), (6, 0), (6, 1), (7, 1)]), formats=["svg"])
     left_out = "left out, since not every seed has every pair of directions: seed 7 on directions 1"
     assert made.lines[0] == left_out

@@ -46,9 +46,7 @@ def test_a_set_that_was_stopped_and_grown_holds_the_surfaces_of_the_plain_loop(c
         compute(trained, [5, 6], [0], path, on_progress=stop)
     assert sum(len(member.missing()) for member in sets.open_set(path).members) == 1
     seen, started = [], []
-    found = compute(
-        trained, [6], [0, 3], path, on_start=lambda *what: started.append(what), on_progress=seen.append
-    )
+    found = compute(trained, [6], [0, 3], path, on_start=lambda *what: started.append(what), on_progress=seen.append)
     assert pairs_of(found) == [(5, 0), (6, 0), (6, 3)]
     assert [p.blocks for p in seen] == [1, 2, 3, 4]  # of one surface one block was there; of the other none
     [(seeds, specs, where)] = started
