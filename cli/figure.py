@@ -220,6 +220,67 @@ def training(
     options.say_paths(files)
 
 
+@app.command()
+def spread(
+    store: Annotated[Path, typer.Argument(help="Zarr store of a surface, or of several seeds and directions.")],
+    quantity: Quantity = "loss",
+    step: StepShown = None,
+    query: QueryShown = None,
+    tasks: TasksShown = None,
+    out: Annotated[Path | None, typer.Option(help="Folder. Default: <store>-figures beside the store.")] = None,
+    name: Name = "spread",
+    formats: options.Formats = "png,pdf,svg",
+) -> None:
+    """Mean surface with its uncertainty: over tasks, and over the seeds and directions of a set.
+
+    Maps, and cross-sections through the centre with bands. Prints the numbers, and writes them as CSV beside.
+    """
+    from raymaml.verbs.spread_figure import figure_spread
+
+    made = figure_spread(
+        store, step=step, query=query, tasks=tasks, quantity=quantity, out=out, name=name, formats=_names(formats)
+    )
+    options.say_lines(made.lines)
+    options.say_paths(made.files)
+
+
+@app.command()
+def difference(
+    one: Annotated[Path, typer.Argument(help="Zarr store of a surface.")],
+    other: Annotated[Path, typer.Argument(help="Zarr store of another, on the same tasks and directions.")],
+    labels: Labels = None,
+    quantity: Quantity = "loss",
+    step: Annotated[int | None, typer.Option(help="Inner steps. Default: the most that both recorded.")] = None,
+    query: Annotated[
+        int | None, typer.Option(help="Query images per class. Default: the most that both scored.")
+    ] = None,
+    tasks: Annotated[int | None, typer.Option(help="The first so many tasks of both. Default: all.")] = None,
+    out: ResultsOut = None,
+    name: Name = "difference",
+    formats: options.Formats = "png,pdf,svg",
+) -> None:
+    """Two surfaces, and OTHER minus ONE task by task; dots where that lies within its error over tasks.
+
+    Prints the numbers, and writes them as CSV beside.
+    """
+    from raymaml.verbs.difference_figure import figure_difference
+
+    made = figure_difference(
+        one,
+        other,
+        labels=_names(labels) if labels else None,
+        step=step,
+        query=query,
+        tasks=tasks,
+        quantity=quantity,
+        out=out,
+        name=name,
+        formats=_names(formats),
+    )
+    options.say_lines(made.lines)
+    options.say_paths(made.files)
+
+
 def _add(number: int, text: str) -> None:
     """Add the command of a figure of any data sets."""
 

@@ -106,6 +106,12 @@ def say_written(paths: Sequence[Path]) -> None:
         say(f"wrote {path}")
 
 
+def say_lines(lines: Sequence[str]) -> None:
+    """Numbers for people, on stdout."""
+    for line in lines:
+        typer.echo(line)
+
+
 def say_paths(paths: Sequence[Path]) -> None:
     """The files that were written, a line each on stdout."""
     for path in paths:

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 def surface(
     run: options.Run = None,
     seed: options.Seed = None,
+    seeds: Annotated[
+        list[str] | None,
+        typer.Option(help="Several seeds, as 5 6 7: a surface of each, in one store.", show_default=False),
+    ] = None,
     loss: Annotated[
         Literal["meta", "training"],
         typer.Option(help="meta: after adapting to tasks. training: what the training of a transfer run descends."),
@@ -79,10 +83,19 @@ def surface(
     fresh_tasks: Annotated[
         bool, typer.Option("--fresh-tasks", help="New tasks at each point, as in the thesis.")
     ] = False,
-    direction_seed: Annotated[int, typer.Option(help="Seed of the two random directions.")] = 0,
+    direction_seed: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Seed of the two random directions; of several, as 0 1 2, a surface on each pair. Default: 0.",
+            show_default=False,
+        ),
+    ] = None,
     orthogonal: Annotated[bool, typer.Option("--orthogonal", help="Make the directions orthogonal.")] = False,
     precision: Annotated[Literal["float32", "float64"], typer.Option(help="Of all arithmetic.")] = "float32",
-    out: Annotated[Path | None, typer.Option(help="Zarr store. Default: one beside the checkpoint.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Zarr store. Default: one beside the checkpoint; of several surfaces, with the run."),
+    ] = None,
     actors: options.Actors = None,
     threads: options.Threads = None,
     address: options.Address = None,
@@ -92,11 +105,11 @@ def surface(
 
     At each point the weights are perturbed and adapted to each task; the query set is scored, and the support set.
     With --loss training they are scored as they are, on images of all base classes.
-    Run the same command again after an interruption: it continues where it stopped.
+    Run the same command again after an interruption: it continues where it stopped. Several seeds or directions give
+    a set of surfaces in one store, and a figure of their spread; to a store that is a set, one surface is added.
     """
-    from raymaml.verbs.figure import figure_surface
-    from raymaml.verbs.surface import surface as compute
-
+    if seed is not None and seeds:
+        raise SpecError("--seed is one seed and --seeds are several: give one of them")
     of_tasks = {
         "--split": split,
         "--tasks": tasks,
@@ -107,28 +120,42 @@ def surface(
         "--fresh-tasks": fresh_tasks or None,
     }
     of_images = {"images": images, "batch": batch, "norm": norm}
-    chosen = (_of_training if loss == "training" else _of_meta)(of_tasks, of_images)
+    chosen = options.whole_numbers(seeds, "--seeds") if seeds else None
+    directions = options.whole_numbers(direction_seed, "--direction-seed") if direction_seed else [0]
+    shared: dict[str, Any] = {
+        "loss": loss,
+        "grid": options.grid_size(grid),
+        "span": span,
+        "checkpoint": checkpoint,
+        "part": part,
+        "task_seed": task_seed,
+        "orthogonal": orthogonal,
+        "precision": precision,
+        "out": out,
+        "address": address,
+        "actors": actors,
+        "threads": threads or 1,
+        "on_stop": lambda: options.say_stop("blocks"),
+        **(_of_training if loss == "training" else _of_meta)(of_tasks, of_images),
+    }
+    if len(chosen or []) > 1 or len(directions) > 1 or _is_set(out):
+        _several(run, chosen or ([] if seed is None else [seed]), directions, figure, shared)
+    else:
+        _one(run, chosen[0] if chosen else seed, directions[0], figure, shared)
+
+
+def _one(run: str | None, seed: int | None, direction: int, figure: bool, shared: dict[str, Any]) -> None:
+    from raymaml.verbs.figure import figure_surface
+    from raymaml.verbs.surface import surface as compute
+
     with progress.display() as shown:
         store = compute(
             run,
             seed,
-            loss=loss,
-            grid=options.grid_size(grid),
-            span=span,
-            checkpoint=checkpoint,
-            part=part,
-            task_seed=task_seed,
-            direction_seed=direction_seed,
-            orthogonal=orthogonal,
-            precision=precision,
-            out=out,
-            address=address,
-            actors=actors,
-            threads=threads or 1,
+            direction_seed=direction,
             on_start=say_start,
             on_progress=progress.surface(shown),
-            on_stop=lambda: options.say_stop("blocks"),
-            **chosen,
+            **shared,
         )
     options.say_paths([store.path, *(figure_surface(store) if figure and min(store.plan.shape[1:]) > 1 else [])])
 
@@ -161,9 +188,53 @@ def _of_training(of_tasks: dict[str, Any], of_images: dict[str, Any]) -> dict[st
     return {name: value for name, value in of_images.items() if value is not None}
 
 
+def _several(run: str | None, seeds: list[int], directions: list[int], figure: bool, shared: dict[str, Any]) -> None:
+    from raymaml import runs
+    from raymaml.verbs.surface import surfaces
+
+    with progress.display() as shown:
+        found = surfaces(
+            run,
+            seeds or [runs.pick_seed(runs.find(run), None).seed],
+            directions,
+            on_start=_say_set,
+            on_progress=progress.surface(shown, "surfaces"),
+            **shared,
+        )
+    options.say_paths([found.path])
+    if figure and min(found.members[0].plan.shape[1:]) > 1:
+        from raymaml.verbs.spread_figure import figure_spread
+
+        made = figure_spread(found.path)
+        options.say_lines(made.lines)
+        options.say_paths(made.files)
+
+
+def _is_set(out: Path | None) -> bool:
+    if out is None or not out.expanduser().exists():
+        return False  # nothing heavy is loaded to find that out
+    from raymaml.landscape import sets
+
+    return sets.is_set(out.expanduser())
+
+
+def _say_set(seeds: list[SeedDir], specs: list[SurfaceSpec], path: Path) -> None:
+    directions = " ".join(str(n) for n in dict.fromkeys(spec.direction_seed for spec in specs))
+    chosen = " ".join(str(seed.seed) for seed in seeds)
+    options.say(
+        f"run {seeds[0].path.parent}, seeds {chosen}, directions {directions}: "
+        f"{len(specs)} surfaces, {specs[0].checkpoint} checkpoint"
+    )
+    _say_store(specs[0], path)
+
+
 def say_start(seed: SeedDir, spec: SurfaceSpec, path: Path) -> None:
     """Name what was chosen, and warn of a grid without the centre."""
     options.say(f"run {seed.path.parent}, seed {seed.seed}, {spec.checkpoint} checkpoint")
+    _say_store(spec, path)
+
+
+def _say_store(spec: SurfaceSpec, path: Path) -> None:
     options.say(f"store {path}")
     if not spec.grid.holds_centre:
         options.say("warning: (0, 0), the unperturbed weights, is not on this grid; an odd grid on -1 1 has it")

@@ -7,11 +7,12 @@ nor ray nor matplotlib.
     prepare_data                                    likewise: `raymaml data prepare`
     measure_sharpness, sharpness_rows               sharpness: measured, and read from the stores of a home
     figure_inner, figure_parts, figure_queries, figure_meta, figure_training   several surfaces beside each other
+    surfaces, figure_spread, figure_difference      several seeds and directions; uncertainty; paired differences
     table, correlate, figure_results                tables and figures of results
     Result, Curve, read_results, published_runs     results: of your own, of a CSV file, of the thesis
     load_data, load_run, load_checkpoint            what is on disk
     TaskSampler, surface_spec, training_loss_spec, evaluator_of   tasks, and the evaluation of a block, without Ray
-    open_surface, open_sharpness                    a Zarr store of a surface, of a sharpness
+    open_surface, open_surfaces, open_sharpness     a Zarr store of a surface, of a set of them, of a sharpness
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from raymaml.landscape.evaluate import evaluator_of
     from raymaml.landscape.plan import Block
     from raymaml.landscape.request import surface_spec, training_loss_spec
+    from raymaml.landscape.sets import open_set as open_surfaces
     from raymaml.landscape.store import open_store as open_surface
     from raymaml.published import runs as published_runs
     from raymaml.results import Curve, Result
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
     from raymaml.tasks import TaskSampler
     from raymaml.verbs.correlate import correlate
     from raymaml.verbs.demo import demo
+    from raymaml.verbs.difference_figure import figure_difference
     from raymaml.verbs.evaluate import evaluate
     from raymaml.verbs.figure import figure_surface
     from raymaml.verbs.meta_figure import figure_meta
@@ -49,7 +52,8 @@ if TYPE_CHECKING:
     from raymaml.verbs.result_figures import figure_results
     from raymaml.verbs.sharpness import measure_sharpness
     from raymaml.verbs.show import show
-    from raymaml.verbs.surface import surface
+    from raymaml.verbs.spread_figure import figure_spread
+    from raymaml.verbs.surface import surface, surfaces
     from raymaml.verbs.table import table
     from raymaml.verbs.train import train
     from raymaml.verbs.training_figure import figure_training
@@ -65,11 +69,13 @@ _WHERE = {
     "demo": "raymaml.verbs.demo:demo",
     "evaluate": "raymaml.verbs.evaluate:evaluate",
     "evaluator_of": "raymaml.landscape.evaluate:evaluator_of",
+    "figure_difference": "raymaml.verbs.difference_figure:figure_difference",
     "figure_inner": "raymaml.verbs.panel_figures:figure_inner",
     "figure_meta": "raymaml.verbs.meta_figure:figure_meta",
     "figure_parts": "raymaml.verbs.panel_figures:figure_parts",
     "figure_queries": "raymaml.verbs.panel_figures:figure_queries",
     "figure_results": "raymaml.verbs.result_figures:figure_results",
+    "figure_spread": "raymaml.verbs.spread_figure:figure_spread",
     "figure_surface": "raymaml.verbs.figure:figure_surface",
     "figure_training": "raymaml.verbs.training_figure:figure_training",
     "load_checkpoint": "raymaml.checkpoints:load",
@@ -78,6 +84,7 @@ _WHERE = {
     "measure_sharpness": "raymaml.verbs.sharpness:measure_sharpness",
     "open_sharpness": "raymaml.sharpness.store:open_store",
     "open_surface": "raymaml.landscape.store:open_store",
+    "open_surfaces": "raymaml.landscape.sets:open_set",
     "prepare_data": "raymaml.verbs.prepare:prepare",
     "published_runs": "raymaml.published:runs",
     "read_results": "raymaml.results:read_csv",
@@ -87,6 +94,7 @@ _WHERE = {
     "show": "raymaml.verbs.show:show",
     "surface": "raymaml.verbs.surface:surface",
     "surface_spec": "raymaml.landscape.request:surface_spec",
+    "surfaces": "raymaml.verbs.surface:surfaces",
     "table": "raymaml.verbs.table:table",
     "train": "raymaml.verbs.train:train",
     "training_loss_spec": "raymaml.landscape.request:training_loss_spec",
@@ -105,11 +113,13 @@ __all__ = [
     "demo",
     "evaluate",
     "evaluator_of",
+    "figure_difference",
     "figure_inner",
     "figure_meta",
     "figure_parts",
     "figure_queries",
     "figure_results",
+    "figure_spread",
     "figure_surface",
     "figure_training",
     "load_checkpoint",
@@ -118,6 +128,7 @@ __all__ = [
     "measure_sharpness",
     "open_sharpness",
     "open_surface",
+    "open_surfaces",
     "prepare_data",
     "published_runs",
     "read_results",
@@ -127,6 +138,7 @@ __all__ = [
     "show",
     "surface",
     "surface_spec",
+    "surfaces",
     "table",
     "train",
     "training_loss_spec",

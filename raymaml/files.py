@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import json
 import os
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,18 @@ def replace(path: Path, write: Callable[[Path], object]) -> None:
 def write_json(path: Path, values: Any) -> None:
     """Write JSON values for people to read, in one step."""
     replace(path, lambda p: p.write_text(json.dumps(values, indent=2, allow_nan=False) + "\n", encoding="utf-8"))
+
+
+def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Write a table with a line of column names, in one step."""
+
+    def write(temporary: Path) -> None:
+        with temporary.open("w", encoding="utf-8", newline="") as file:
+            lines = csv.writer(file, lineterminator="\n")
+            lines.writerow(columns)
+            lines.writerows(rows)
+
+    replace(path, write)
 
 
 def read_json(path: Path) -> Any:

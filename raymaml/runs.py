@@ -6,6 +6,7 @@
 <home>/<run>/seed-5/result.json            the test score; present once the seed is finished
 <home>/<run>/seed-5/surfaces/*.zarr        surfaces around its checkpoints
 <home>/<run>/seed-5/evaluations/*.zarr     losses and accuracies of its checkpoints, task by task
+<home>/<run>/surfaces/*.zarr               sets of surfaces of several seeds or directions
 """
 
 from __future__ import annotations
@@ -125,6 +126,11 @@ class RunDir:
     def spec_file(self) -> Path:
         """The JSON file of the specification."""
         return self.path / "run.json"
+
+    @property
+    def surfaces(self) -> Path:
+        """Folder of the Zarr stores of sets of surfaces."""
+        return self.path / "surfaces"
 
     def seed(self, seed: int) -> SeedDir:
         """The folder of one seed, which need not exist."""

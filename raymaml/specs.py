@@ -113,11 +113,11 @@ def _text(value: Any) -> str:
     return " ".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
-def differences(there: Spec, asked: Spec) -> str:
-    """The values in which two specifications differ, as one line for a person."""
+def differences(there: Spec, asked: Spec, between: str = "asked for") -> str:
+    """The values in which two specifications differ, as one line for a person; `between` names the second one's."""
     a, b = _flatten(there.to_dict()), _flatten(asked.to_dict())
     changed = [k for k in sorted(a.keys() | b.keys()) if a.get(k) != b.get(k)]
-    return "; ".join(f"{k} is {_text(a.get(k, 'absent'))}, asked for {_text(b.get(k, 'absent'))}" for k in changed)
+    return "; ".join(f"{k} is {_text(a.get(k, 'absent'))}, {between} {_text(b.get(k, 'absent'))}" for k in changed)
 
 
 def _flatten(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:

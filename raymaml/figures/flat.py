@@ -32,7 +32,7 @@ def draw_flat(
     """
     axes.set(xlim=grid.alphas[[0, -1]], ylim=grid.betas[[0, -1]])
     few_ticks(axes.xaxis, axes.yaxis)
-    _hatch(axes, grid)
+    hatch(axes, grid)
     _fill(axes, grid, plan, colours)
     if grid.range is None:
         _say(axes, nothing_to_draw(grid, quantity))
@@ -53,7 +53,7 @@ def aspect_of(grid: Grid) -> float:
     return aspect if 0.25 <= aspect <= 4 else 1.0
 
 
-def _hatch(axes: Axes, grid: Grid) -> None:
+def hatch(axes: Axes, grid: Grid) -> None:
     """Draw the cells without a value; contours later cover what lies between values.
 
     Contours reach from grid point to grid point, so next to a missing point up to a whole step stays

@@ -9,7 +9,8 @@ from typing import Any, Literal, get_args
 from raymaml import checkpoints
 from raymaml.checkpoints import Checkpoint
 from raymaml.errors import SpecError
-from raymaml.runs import SeedDir
+from raymaml.landscape import sets
+from raymaml.runs import RunDir, SeedDir
 from raymaml.specs import (
     NO_TASKS,
     Around,
@@ -199,6 +200,15 @@ def checkpoint_dir(seed: SeedDir, which: Which = "best") -> Path:
 
 def default_store(seed: SeedDir, spec: SurfaceSpec) -> Path:
     """Where a surface goes unless told: the same command finds the same store again."""
+    return seed.surfaces / _store_name(spec)
+
+
+def default_set(run: RunDir, spec: SurfaceSpec) -> Path:
+    """Where surfaces of several seeds or directions go unless told, whichever seeds and directions they are."""
+    return run.surfaces / _store_name(sets.shared(spec))
+
+
+def _store_name(spec: SurfaceSpec) -> str:
     grid = f"{spec.grid.alphas}x{spec.grid.betas}"
     if isinstance(spec.learner, PretrainingSpec):
         words = ["training", grid, f"{spec.tasks * spec.learner.batch}images"]
@@ -206,7 +216,7 @@ def default_store(seed: SeedDir, spec: SurfaceSpec) -> Path:
     else:
         words = [spec.split, grid, f"{spec.tasks}tasks" if spec.tasks > 1 else f"task{spec.first_task}"]
     words += [word for word in (spec.around, spec.part) if word not in ("initial", "all")]
-    return seed.surfaces / f"{'-'.join([*words, spec.digest[:8]])}.zarr"
+    return f"{'-'.join([*words, spec.digest[:8]])}.zarr"
 
 
 def load_for_surface(seed: SeedDir, which: Which = "best") -> Checkpoint:

@@ -84,6 +84,7 @@ def compute(
     address: str | None = None,
     actors: int | None = None,
     threads: int = 1,
+    on_ready: Callable[[], None] = lambda: None,
     on_progress: Callable[[Progress], None] = lambda _: None,
     on_stop: Callable[[], None] = lambda: None,
 ) -> list[SurfaceStore]:
@@ -94,6 +95,7 @@ def compute(
         address: of the cluster; see `session`.
         actors: how many; by default one per GPU, or per CPU where there is no GPU.
         threads: per actor; changes the last bits of the numbers, hence recorded.
+        on_ready: called when all that can be refused is checked, before the first store is made.
         on_progress: called after each block.
         on_stop: called at the first Ctrl-C.
 
@@ -108,6 +110,7 @@ def compute(
         return [store for store in opened if store]
     with graceful_stop(on_stop) as stopping, session(address):
         size = pool_size(actors, threads)
+        on_ready()
         whole = [  # made after all that can be refused
             store or stores.create_or_open(r.path, r.spec, p)
             for store, r, p in zip(opened, requests, provenances, strict=True)

@@ -30,7 +30,9 @@ def inner(scale: Scale, task: int) -> list[Order]:
     """Figures 4, 5, 15 and 16: one task of each split, before and after adapting, of augmented runs."""
     recorded: dict[Split, tuple[int, int]] = {"base": (0, TRAIN_STEPS), "novel": (0, TEST_STEPS)}
     return [
-        _one_task(scale, backbone, split, task, steps) for backbone in scale.backbones for split, steps in recorded.items()
+        _one_task(scale, backbone, split, task, steps)
+        for backbone in scale.backbones
+        for split, steps in recorded.items()
     ]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -87,7 +86,7 @@ def figure_meta(
     check_spacing(spacing)
     specs = [store.spec for store in whole]
     headings = labels_of(specs, labels)
-    colours = [_checked(thresholds) if thresholds else _thesis(spec) for spec in specs]
+    colours = [_checked(thresholds) if thresholds else thesis_thresholds(spec) for spec in specs]
     panels = []
     for store, heading, filled in zip(whole, headings, colours, strict=True):
         values, done = values_of(store, "loss", step=step, query=query, tasks=tasks)
@@ -118,7 +117,8 @@ def describe(label: str, found: Sequence[Area]) -> list[str]:
     return [f"{label}: {area_text(area)} of the grid" for area in found]
 
 
-def _thesis(spec: SurfaceSpec) -> Thresholds:
+def thesis_thresholds(spec: SurfaceSpec) -> Thresholds:
+    """Thresholds of the areas of a loss, with their colours."""
     return THESIS.get((family(spec.data, spec.model), spec.split), OTHERS)
 
 
@@ -132,16 +132,11 @@ def _checked(thresholds: Sequence[float]) -> Thresholds:
 def _write(
     path: Path, drawn: list[tuple[SurfaceStore, Panel]], step: int | None, query: int | None, tasks: int | None
 ) -> None:
-    def write(temporary: Path) -> None:
-        with temporary.open("w", encoding="utf-8", newline="") as file:
-            lines = csv.writer(file, lineterminator="\n")
-            lines.writerow(COLUMNS)
-            for store, panel in drawn:
-                spec = store.spec
-                what = [panel.heading, spec.data, spec.learner.kind, spec.model.backbone, spec.run, spec.seed]
-                what += [spec.checkpoint, spec.split, tasks or spec.tasks]
-                what += [spec.steps[-1] if step is None else step, query or spec.queries[-1]]
-                for area in panel.areas:
-                    lines.writerow([*what, area.threshold, area.share, area.low, area.high, store.path])
-
-    files.replace(path, write)
+    rows = []
+    for store, panel in drawn:
+        spec = store.spec
+        what = [panel.heading, spec.data, spec.learner.kind, spec.model.backbone, spec.run, spec.seed]
+        what += [spec.checkpoint, spec.split, tasks or spec.tasks]
+        what += [spec.steps[-1] if step is None else step, query or spec.queries[-1]]
+        rows += [[*what, area.threshold, area.share, area.low, area.high, store.path] for area in panel.areas]
+    files.write_csv(path, COLUMNS, rows)

@@ -58,9 +58,7 @@ class Reproduction:
         """The trainings, and the evaluations if a table or a figure is made of them."""
         evaluated = any(item.results for item in self.items)
         trained = tuple(cell for cell in self.cells.values() if cell.seeds)
-        return Matrix(
-            trained, ("base", "novel") if evaluated else (), ("best", "last"), self.scale.evaluation_tasks
-        )
+        return Matrix(trained, ("base", "novel") if evaluated else (), ("best", "last"), self.scale.evaluation_tasks)
 
     def data_of(self, item: Item) -> list[str]:
         """The data sets that an item shows."""
@@ -149,9 +147,7 @@ class Callbacks:
     stop: Callable[[], None] = lambda: None
 
 
-def compute_all(
-    of: Reproduction, *, address: str | None = None, callbacks: Callbacks | None = None
-) -> None:
+def compute_all(of: Reproduction, *, address: str | None = None, callbacks: Callbacks | None = None) -> None:
     """Train, evaluate, and compute surfaces and sharpness, as far as it is not done; nothing is drawn.
 
     Raises:

@@ -97,18 +97,14 @@ def _inner(drawing: Drawing) -> Made:
     files = [
         path
         for quantity, stem in (("loss", drawing.stem), ("support_loss", f"{drawing.stem}-support"))
-        for path in figure_inner(
-            stores, quantities=(quantity,), out=drawing.figures, name=stem, formats=FORMATS
-        )
+        for path in figure_inner(stores, quantities=(quantity,), out=drawing.figures, name=stem, formats=FORMATS)
     ]
     return Made(drawing.item, files)
 
 
 def _parts(drawing: Drawing) -> Made:
     stores = [store for _, store in drawing.stores]
-    return Made(
-        drawing.item, figure_parts(stores, step=0, out=drawing.figures, name=drawing.stem, formats=FORMATS)
-    )
+    return Made(drawing.item, figure_parts(stores, step=0, out=drawing.figures, name=drawing.stem, formats=FORMATS))
 
 
 def _meta(drawing: Drawing) -> Made:
@@ -147,9 +143,7 @@ def _augmentation(augment: bool) -> str:
 
 def _queries(drawing: Drawing) -> Made:
     [(_, store)] = drawing.stores
-    return Made(
-        drawing.item, figure_queries(store, tasks=1, out=drawing.figures, name=drawing.stem, formats=FORMATS)
-    )
+    return Made(drawing.item, figure_queries(store, tasks=1, out=drawing.figures, name=drawing.stem, formats=FORMATS))
 
 
 def _training(drawing: Drawing) -> Made:

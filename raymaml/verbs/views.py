@@ -14,6 +14,7 @@ from raymaml import runs
 from raymaml.analysis import Bools, all_done, mean_over_tasks
 from raymaml.errors import SpecError
 from raymaml.figures.grid import Grid, checked_grid
+from raymaml.landscape import sets
 from raymaml.landscape.store import SurfaceStore, open_store
 from raymaml.specs import PretrainingSpec, SurfaceSpec
 
@@ -41,7 +42,16 @@ def opened(stores: Sequence[Store]) -> list[SurfaceStore]:
     """
     if not stores:
         raise SpecError("a figure needs at least one surface")
-    return [open_store(store) if isinstance(store, Path) else store for store in stores]
+    return [_open_one(store) if isinstance(store, Path) else store for store in stores]
+
+
+def _open_one(path: Path) -> SurfaceStore:
+    if sets.is_set(path):
+        names = ", ".join(member.name for member in sets.members(path)) or "none yet"
+        raise SpecError(
+            f"{path} is a set of surfaces: draw it with raymaml figure spread {path}, or name one in it ({names})"
+        )
+    return open_store(path)
 
 
 def quantity_name(spec: SurfaceSpec, quantity: str) -> str:

@@ -59,6 +59,8 @@ def test_help_is_there_at_once(script):
 def test_a_stored_surface_is_drawn_without_torch_and_ray(store, here):
     assert loaded(PROGRAM, "figure", "surface", store, "--formats", "svg") == ["matplotlib", "zarr"]
     assert loaded(PROGRAM, "figure", "meta", store, "--formats", "svg") == ["matplotlib", "zarr"]
+    assert loaded(PROGRAM, "figure", "spread", store, "--formats", "svg") == ["matplotlib", "zarr"]
+    assert loaded(PROGRAM, "figure", "difference", store, store, "--formats", "svg") == ["matplotlib", "zarr"]
 
 
 @pytest.mark.parametrize(
