@@ -7,6 +7,7 @@ nor ray nor matplotlib.
     prepare_data                                    likewise: `raymaml data prepare`
     measure_sharpness, sharpness_rows               sharpness: measured, and read from the stores of a home
     figure_inner, figure_parts, figure_queries, figure_meta   several surfaces beside each other
+    export                                          a surface in the files of other programs
     table, correlate, figure_results                tables and figures of results
     Result, Curve, read_results, published_runs     results: of your own, of a CSV file, of the thesis
     load_data, load_run, load_checkpoint            what is on disk
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from raymaml.verbs.correlate import correlate
     from raymaml.verbs.demo import demo
     from raymaml.verbs.evaluate import evaluate
+    from raymaml.verbs.export import export
     from raymaml.verbs.figure import figure_surface
     from raymaml.verbs.meta_figure import figure_meta
     from raymaml.verbs.panel_figures import figure_inner, figure_parts, figure_queries
@@ -64,6 +66,7 @@ _WHERE = {
     "demo": "raymaml.verbs.demo:demo",
     "evaluate": "raymaml.verbs.evaluate:evaluate",
     "evaluator_of": "raymaml.landscape.evaluate:evaluator_of",
+    "export": "raymaml.verbs.export:export",
     "figure_inner": "raymaml.verbs.panel_figures:figure_inner",
     "figure_meta": "raymaml.verbs.meta_figure:figure_meta",
     "figure_parts": "raymaml.verbs.panel_figures:figure_parts",
@@ -102,6 +105,7 @@ __all__ = [
     "demo",
     "evaluate",
     "evaluator_of",
+    "export",
     "figure_inner",
     "figure_meta",
     "figure_parts",
