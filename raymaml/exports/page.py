@@ -60,7 +60,8 @@ def write(
             "yaxis": {"title": {"text": "β (second direction)"}},
             "zaxis": {"title": {"text": quantity}, "type": "log" if log else "linear", "exponentformat": "power"},
             "aspectmode": "cube",
-            "camera": {"eye": {"x": -1.6, "y": -1.9, "z": 1.1}, "center": {"x": 0, "y": 0, "z": -0.15}},  # from the corner of low alpha and low beta
+            # From the corner of low alpha and low beta, and far enough for the labels of the axes.
+            "camera": {"eye": {"x": -1.6, "y": -1.9, "z": 1.1}, "center": {"x": 0, "y": 0, "z": -0.15}},
         },
         margin={"l": 10, "r": 10, "t": 110, "b": 10},
         sliders=[_slider(surfaces)] if len(surfaces) > 1 else [],
