@@ -58,7 +58,12 @@ def write(
         scene={
             "xaxis": {"title": {"text": "α (first direction)"}},
             "yaxis": {"title": {"text": "β (second direction)"}},
-            "zaxis": {"title": {"text": quantity}, "type": "log" if log else "linear", "exponentformat": "power"},
+            "zaxis": {
+                "title": {"text": quantity},
+                "type": "log" if log else "linear",
+                "exponentformat": "power",
+                "nticks": 6,
+            },
             "aspectmode": "cube",
             # From the corner of low alpha and low beta, and far enough for the labels of the axes.
             "camera": {"eye": {"x": -1.6, "y": -1.9, "z": 1.1}, "center": {"x": 0, "y": 0, "z": -0.15}},
