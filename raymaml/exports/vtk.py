@@ -1,6 +1,6 @@
 """VTK's XML structured grid (.vts), which ParaView opens; written here, since VTK's own library has 140 MB.
 
-Arrays are base64: VTK's reader of text stops at the first `nan`.
+Arrays are base64, which holds every digit, NaN and infinity as they are.
 """
 
 from __future__ import annotations
