@@ -8,6 +8,7 @@ nor ray nor matplotlib.
     measure_sharpness, sharpness_rows               sharpness: measured, and read from the stores of a home
     figure_inner, figure_parts, figure_queries, figure_meta, figure_training   several surfaces beside each other
     surfaces, figure_spread, figure_difference      several seeds and directions; uncertainty; paired differences
+    export                                          a surface in the files of other programs
     table, correlate, figure_results                tables and figures of results
     Result, Curve, read_results, published_runs     results: of your own, of a CSV file, of the thesis
     load_data, load_run, load_checkpoint            what is on disk
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from raymaml.verbs.demo import demo
     from raymaml.verbs.difference_figure import figure_difference
     from raymaml.verbs.evaluate import evaluate
+    from raymaml.verbs.export import export
     from raymaml.verbs.figure import figure_surface
     from raymaml.verbs.meta_figure import figure_meta
     from raymaml.verbs.panel_figures import figure_inner, figure_parts, figure_queries
@@ -69,6 +71,7 @@ _WHERE = {
     "demo": "raymaml.verbs.demo:demo",
     "evaluate": "raymaml.verbs.evaluate:evaluate",
     "evaluator_of": "raymaml.landscape.evaluate:evaluator_of",
+    "export": "raymaml.verbs.export:export",
     "figure_difference": "raymaml.verbs.difference_figure:figure_difference",
     "figure_inner": "raymaml.verbs.panel_figures:figure_inner",
     "figure_meta": "raymaml.verbs.meta_figure:figure_meta",
@@ -113,6 +116,7 @@ __all__ = [
     "demo",
     "evaluate",
     "evaluator_of",
+    "export",
     "figure_difference",
     "figure_inner",
     "figure_meta",

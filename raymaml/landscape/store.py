@@ -98,7 +98,10 @@ class SurfaceStore:
         Raises:
             MissingError: that step or that number of query images was not recorded.
         """
-        at = {"step": _index(self.spec.steps, step, "steps"), "query": _index(self.spec.queries, query, "query images")}
+        at = {
+            "step": index_of(self.spec.steps, step, "steps"),
+            "query": index_of(self.spec.queries, query, "query images"),
+        }
         chosen = tuple(at.get(axis, slice(None)) for axis in DIMENSIONS[name])
         values: npt.NDArray[Any] = np.asarray(self._array(name)[chosen])
         return values
@@ -107,7 +110,12 @@ class SurfaceStore:
         return zarr_groups.array_of(self.group, name)
 
 
-def _index(recorded: tuple[int, ...], wanted: int | None, what: str) -> int:
+def index_of(recorded: tuple[int, ...], wanted: int | None, what: str) -> int:
+    """Where a number of steps or query images lies on its axis; None is the last.
+
+    Raises:
+        MissingError: it was not recorded.
+    """
     if wanted is not None and wanted not in recorded:
         raise MissingError(f"the surface was not recorded at {wanted} {what}, only at {' '.join(map(str, recorded))}")
     return len(recorded) - 1 if wanted is None else recorded.index(wanted)

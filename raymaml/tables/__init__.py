@@ -2,6 +2,7 @@
 
 from raymaml.tables.accuracy import table2
 from raymaml.tables.correlation import correlation_table, table3, table4
+from raymaml.tables.settings import settings_table
 from raymaml.tables.sharpness import sharpness_table
 from raymaml.tables.table import RENDERERS, Column, Table, as_csv, as_latex, as_text
 
@@ -13,6 +14,7 @@ __all__ = [
     "as_latex",
     "as_text",
     "correlation_table",
+    "settings_table",
     "sharpness_table",
     "table2",
     "table3",

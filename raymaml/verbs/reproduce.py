@@ -15,7 +15,7 @@ from raymaml.landscape.request import (
     default_store,
     load_for_surface,
     surface_spec,
-    training_surface_spec,
+    training_loss_spec,
 )
 from raymaml.presets import Method
 from raymaml.runtime import sharpness as sharp
@@ -174,7 +174,7 @@ def surface_requests(of: Reproduction, item: Item) -> list[Request[SurfaceSpec]]
 def _request(cell: Cell, order: Order, *, together: bool) -> Request[SurfaceSpec]:
     seed = cell.run.seed(order.seed)
     checkpoint = load_for_surface(seed)
-    make = training_surface_spec if order.method == "transfer" else surface_spec
+    make = training_loss_spec if order.method == "transfer" else surface_spec
     spec = make(checkpoint, **order.options)
     if not together:
         return Request(spec, checkpoint_dir(seed), default_store(seed, spec))

@@ -11,14 +11,12 @@ from raymaml.figures.panels import name_of
 from raymaml.landscape import sets
 from raymaml.landscape.store import SurfaceStore, open_store
 from raymaml.results import Curve, Result
-from raymaml.specs import MamlSpec
 from raymaml.tables import as_text, settings_table
 from raymaml.tables.adaptation import Adaptation, adaptation_table
 from raymaml.thesis.items import Item, Kind
 from raymaml.thesis.orders import Order
 from raymaml.verbs import table as tables
 from raymaml.verbs.difference_figure import figure_difference
-from raymaml.verbs.matrix import Cell
 from raymaml.verbs.meta_figure import describe, figure_meta
 from raymaml.verbs.panel_figures import figure_inner, figure_parts, figure_queries
 from raymaml.verbs.reproduce import Reproduction, surface_requests

@@ -101,11 +101,21 @@ def values_of(
     """
     if quantity not in QUANTITIES:
         raise SpecError(f"the quantity must be one of {', '.join(QUANTITIES)}, got {quantity!r}")
+    count = task_count(store, tasks)
+    values = store.surface(quantity, step=step, query=query)
+    return values[:count], store.read("done")[:count].astype(np.bool_)
+
+
+def task_count(store: SurfaceStore, tasks: int | None) -> int:
+    """How many of the first tasks of a store are meant; None is all of them.
+
+    Raises:
+        SpecError: more than are stored, or none.
+    """
     count = store.spec.tasks if tasks is None else tasks
     if not 1 <= count <= store.spec.tasks:
         raise SpecError(f"{store.path} holds {store.spec.tasks} tasks: --tasks must be from 1 to that, got {count}")
-    values = store.surface(quantity, step=step, query=query)
-    return values[:count], store.read("done")[:count].astype(np.bool_)
+    return count
 
 
 def grid_of(store: SurfaceStore, quantity: str = "loss", **which: int | None) -> Grid:

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-HEAVY = ["torch", "ray", "matplotlib", "zarr"]
+HEAVY = ["torch", "ray", "matplotlib", "zarr", "h5py", "plotly"]
 
 # Runs the program as its script does, then says which heavy packages were loaded.
 PROGRAM = """
@@ -36,7 +36,15 @@ def loaded(code, *args):
 
 
 @pytest.mark.parametrize(
-    "args", [["--help"], ["--version"], ["train", "--help"], ["surface", "--help"], ["sharpness", "--help"]]
+    "args",
+    [
+        ["--help"],
+        ["--version"],
+        ["train", "--help"],
+        ["surface", "--help"],
+        ["sharpness", "--help"],
+        ["export", "--help"],
+    ],
 )
 def test_help_loads_nothing_heavy(args):
     assert loaded(PROGRAM, *args) == []
@@ -61,6 +69,14 @@ def test_a_stored_surface_is_drawn_without_torch_and_ray(store, here):
     assert loaded(PROGRAM, "figure", "meta", store, "--formats", "svg") == ["matplotlib", "zarr"]
     assert loaded(PROGRAM, "figure", "spread", store, "--formats", "svg") == ["matplotlib", "zarr"]
     assert loaded(PROGRAM, "figure", "difference", store, store, "--formats", "svg") == ["matplotlib", "zarr"]
+
+
+@pytest.mark.parametrize(
+    ("name", "heavy"),
+    [("csv", []), ("npz", []), ("vtk", []), ("hdf5", ["h5py"]), ("html", ["plotly"])],
+)
+def test_an_export_loads_what_its_format_needs(store, here, name, heavy):
+    assert loaded(PROGRAM, "export", store, "--format", name) == ["matplotlib", "zarr", *heavy]
 
 
 @pytest.mark.parametrize(

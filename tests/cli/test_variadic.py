@@ -104,3 +104,17 @@ def test_bash_completes_after_a_list(script, line, expected):
     ran = script(_RAYMAML_COMPLETE="complete_bash", COMP_WORDS=line, COMP_CWORD=str(len(words) - 1))
     assert (ran.code, ran.err) == (0, "")
     assert expected in ran.out.splitlines()
+
+
+@pytest.mark.parametrize(
+    ("typed", "spread_out"),
+    [
+        ("--format csv npz STORE", "--format csv --format npz STORE"),
+        ("--format csv,npz STORE --step 5", "--format csv --format npz STORE --step 5"),
+        ("STORE --format csv npz", "STORE --format csv --format npz"),
+        ("--format cvs STORE", "--format cvs STORE"),  # the first word is a value, so that Typer refuses it by name
+        ("--format csv STORE npz", "--format csv STORE npz"),
+    ],
+)
+def test_a_list_of_choices_ends_before_an_argument(typed, spread_out):
+    assert list(spread(typed.split(), {"--format"}, {"--format": {"csv", "npz"}})) == spread_out.split()
