@@ -65,7 +65,8 @@ def verify(
 
 
 def _say_check(check: Check) -> None:
-    typer.echo(f"{'ok' if check.ok else 'FAILED':<7}{check.name}: {' '.join(check.text.split())}")
+    mark = {True: "ok", False: "FAILED", None: "--"}[check.ok]
+    typer.echo(f"{mark:<7}{check.name}: {' '.join(check.text.split())}")
 
 
 def _summary(report: Report) -> str:

@@ -31,15 +31,20 @@ class Check:
     """One thing that was looked at."""
 
     name: str
-    ok: bool
+    ok: bool | None  # None: neither right nor wrong, as with what is incomplete
     text: str
 
 
 class Subject(Protocol):
     """A store that is verified."""
 
-    what: str  # one of the things that are recomputed: cell or task
-    finish: str  # the command that computes what is missing
+    @property
+    def what(self) -> str:
+        """One of the things that are recomputed: cell or task."""
+
+    @property
+    def finish(self) -> str:
+        """The command that computes what is missing."""
 
     @property
     def store(self) -> Any:
@@ -97,7 +102,8 @@ class Surface:
         cells = np.stack(np.unravel_index(order, self._done.shape), axis=1)[self._done.reshape(-1)[order]]
         centre = np.flatnonzero((cells[:, 1:] == self._centre()).all(axis=1))[:1]
         chosen = cells[[*centre, *[i for i in range(min(count, len(cells))) if i not in centre]][:count]]
-        return sorted((tuple(map(int, cell)) for cell in chosen), key=lambda cell: (*cell[1:], cell[0]))  # type: ignore[arg-type]
+        found: list[Cell] = [(t, i, j) for t, i, j in chosen.tolist()]
+        return sorted(found, key=lambda cell: (*cell[1:], cell[0]))
 
     def _centre(self) -> tuple[int, int]:
         axes = self.store.spec.grid
@@ -213,4 +219,4 @@ class Sharpness:
         text = "each is the perturbed loss minus loss0"
         yield Check("rises", not wrong, f"not the perturbed loss minus loss0: {', '.join(wrong)}" if wrong else text)
         if AVERAGED in self._done:
-            yield Check("gradients", True, "not recomputed: averaged is checked from the stored gradient_sum")
+            yield Check("gradients", None, "not recomputed: averaged is checked from the stored gradient_sum")

@@ -44,7 +44,7 @@ class Report:
     @property
     def right(self) -> bool:
         """Whether no check failed; what is incomplete can be right."""
-        return all(check.ok for check in self.checks)
+        return all(check.ok is not False for check in self.checks)
 
     @property
     def complete(self) -> bool:
@@ -148,10 +148,10 @@ def _stores(path: Path) -> list[Path]:
 def _verify(path: Path, options: Options) -> Report:
     checks: list[Check] = []
 
-    def note(name: str, ok: bool, text: str) -> bool:
+    def note(name: str, ok: bool | None, text: str) -> bool:
         checks.append(Check(name, ok, text))
         options.on_check(checks[-1])
-        return ok
+        return ok is not False
 
     try:
         subject = _subject(path)
@@ -164,7 +164,7 @@ def _verify(path: Path, options: Options) -> Report:
         return Report(path, subject.what, tuple(checks), 0, 0)
     done, total = subject.counts()
     missing = f"incomplete: {done:,} of {total:,} {subject.what}s; run the same {subject.finish} command to finish"
-    note("completeness", True, f"all {total:,} {subject.what}s" if done == total else missing)
+    note("completeness", done == total or None, f"all {total:,} {subject.what}s" if done == total else missing)
     weights = _weights(subject, options.checkpoint, note)
     images = _images(subject, note)
     if weights is None or images is None:
@@ -181,7 +181,7 @@ def _subject(path: Path) -> Subject:
     return Surface(surfaces.open_store(path))
 
 
-Note = Callable[[str, bool, str], bool]
+Note = Callable[[str, bool | None, str], bool]
 
 
 def _check_files(subject: Subject, note: Note) -> bool:
