@@ -6,6 +6,7 @@ nor ray nor matplotlib.
     train, evaluate, surface, figure_surface, show, demo      the commands, as functions
     prepare_data                                    likewise: `raymaml data prepare`
     measure_sharpness, sharpness_rows               sharpness: measured, and read from the stores of a home
+    verify                                          a store checked, some of its numbers computed again
     figure_inner, figure_parts, figure_queries, figure_meta   several surfaces beside each other
     table, correlate, figure_results                tables and figures of results
     Result, Curve, read_results, published_runs     results: of your own, of a CSV file, of the thesis
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
     from raymaml.verbs.surface import surface
     from raymaml.verbs.table import table
     from raymaml.verbs.train import train
+    from raymaml.verbs.verify import verify
 
 _WHERE = {
     "Block": "raymaml.landscape.plan:Block",
@@ -87,6 +89,7 @@ _WHERE = {
     "surface_spec": "raymaml.landscape.request:surface_spec",
     "table": "raymaml.verbs.table:table",
     "train": "raymaml.verbs.train:train",
+    "verify": "raymaml.verbs.verify:verify",
 }
 
 __all__ = [
@@ -125,6 +128,7 @@ __all__ = [
     "surface_spec",
     "table",
     "train",
+    "verify",
 ]
 
 
