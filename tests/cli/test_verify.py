@@ -9,6 +9,7 @@ import pytest
 import zarr
 
 from raymaml import checkpoints, data, machine, models
+from raymaml.errors import SpecError
 from raymaml.landscape import sets
 from raymaml.landscape import store as surfaces
 from raymaml.landscape.evaluate import evaluator_of
@@ -98,14 +99,15 @@ def test_the_choice_of_cells_follows_the_seed_and_holds_the_centre(surface):
 
 
 def test_a_flipped_byte_is_named_by_verify_and_by_figures(command, surface):
-    flip(surface / "loss" / CHUNK)
-    ran = command("verify", surface)
-    assert ran.code == 1
-    assert f"FAILED chunks: damaged: loss/{CHUNK}; move the store away" in ran.out
-    drawn = command("figure", "surface", surface, "--formats", "svg")
-    assert (drawn.code, drawn.out) == (2, "")
-    assert drawn.err.startswith(f"raymaml: {surface} is damaged: chunk loss/{CHUNK} cannot be read")
-    assert drawn.err.count("\n") == 1
+    for chunk in ("done/c/0/1/0", f"loss/{CHUNK}"):  # figures read the values first
+        flip(surface / chunk)
+        ran = command("verify", surface)
+        assert ran.code == 1
+        assert re.search(f"^FAILED chunks: damaged: .*{chunk}.*; move the store away", ran.out, flags=re.MULTILINE)
+        drawn = command("figure", "surface", surface, "--formats", "svg")
+        assert (drawn.code, drawn.out) == (2, "")
+        assert drawn.err.startswith(f"raymaml: {surface} is damaged: chunk {chunk} cannot be read")
+        assert drawn.err.count("\n") == 1
 
 
 def test_a_damaged_block_can_be_computed_again(command, surface, centre):
@@ -275,6 +277,10 @@ def test_damaged_and_incomplete_sharpness(command, measured, tmp_path):
     assert "incomplete: 0 of 2 tasks; run the same raymaml sharpness command to finish" in ran.out
     flip(part / "gradient_sum" / "c" / "0" / "0")
     assert "FAILED chunks: damaged: gradient_sum/c/0/0;" in command("verify", part).out
+    flip(part / "loss0" / "c" / "0")
+    for read in (lambda store: store.read("loss0"), lambda store: store.mean_gradient()):
+        with pytest.raises(SpecError, match="part.zarr is damaged: chunk .* cannot be read"):
+            read(sharpness.open_store(part))
     lost = shutil.copytree(measured, tmp_path / "lost.zarr")
     (lost / "trace" / "c" / "0").unlink()
     assert "FAILED marks: marked as done but not on disk: trace/c/0;" in command("verify", lost).out
