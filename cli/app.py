@@ -10,7 +10,7 @@ import typer
 from raymaml.errors import RaymamlError
 from raymaml.version import __version__
 
-from . import correlate, data, demo, evaluate, export, figure, matrix, sharpness, surface, table, train
+from . import correlate, data, demo, evaluate, export, figure, matrix, sharpness, surface, table, train, verify
 from .options import say
 from .variadic import VariadicCommand
 
@@ -29,6 +29,7 @@ app.command(cls=VariadicCommand)(surface.surface)
 app.command(cls=VariadicCommand)(sharpness.sharpness)
 app.command(cls=VariadicCommand)(correlate.correlate)
 app.command(cls=VariadicCommand)(export.export)
+app.command()(verify.verify)
 app.command()(demo.demo)
 app.add_typer(figure.app, name="figure")
 app.add_typer(table.app, name="table")

@@ -16,8 +16,10 @@ if TYPE_CHECKING:
     from raymaml.runtime.sharpness import Progress as Measured
     from raymaml.runtime.surface import Progress
     from raymaml.runtime.train import JobStates, SeedStates
+    from raymaml.verbs.verify import Progress as Verified
 
 LINE_SECONDS = 10.0  # between lines where stderr is no terminal
+QUIET_SECONDS = 3.0  # before a short computation shows how far it is
 
 
 def eta(done: float, left: float, seconds: float) -> str:
@@ -157,5 +159,16 @@ def sharpness(shown: Display) -> Callable[[Measured], None]:
         if at.jobs_total:
             text = f"{at.jobs}/{at.jobs_total} parts, ETA {eta(at.jobs, at.jobs_total - at.jobs, at.seconds)}"
             shown.show({"sharpness": (at.jobs / at.jobs_total, text)}, last=at.jobs == at.jobs_total)
+
+    return show
+
+
+def verification(shown: Display) -> Callable[[Verified], None]:
+    """A callback for `verify(on_progress=...)`: one row, told once it takes more than a few seconds."""
+
+    def show(at: Verified) -> None:
+        text = f"{at.computed}/{at.total} computed again, ETA {eta(at.computed, at.total - at.computed, at.seconds)}"
+        if at.seconds > QUIET_SECONDS:
+            shown.show({"verify": (at.computed / at.total, text)})
 
     return show

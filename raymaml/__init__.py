@@ -9,6 +9,7 @@ nor ray nor matplotlib.
     figure_inner, figure_parts, figure_queries, figure_meta, figure_training   several surfaces beside each other
     surfaces, figure_spread, figure_difference      several seeds and directions; uncertainty; paired differences
     export                                          a surface in the files of other programs
+    verify                                          a store checked, some of its numbers computed again
     table, correlate, figure_results                tables and figures of results
     Result, Curve, read_results, published_runs     results: of your own, of a CSV file, of the thesis
     load_data, load_run, load_checkpoint            what is on disk
@@ -59,6 +60,7 @@ if TYPE_CHECKING:
     from raymaml.verbs.table import table
     from raymaml.verbs.train import train
     from raymaml.verbs.training_figure import figure_training
+    from raymaml.verbs.verify import verify
 
 _WHERE = {
     "Block": "raymaml.landscape.plan:Block",
@@ -101,6 +103,7 @@ _WHERE = {
     "table": "raymaml.verbs.table:table",
     "train": "raymaml.verbs.train:train",
     "training_loss_spec": "raymaml.landscape.request:training_loss_spec",
+    "verify": "raymaml.verbs.verify:verify",
 }
 
 __all__ = [
@@ -146,6 +149,7 @@ __all__ = [
     "table",
     "train",
     "training_loss_spec",
+    "verify",
 ]
 
 

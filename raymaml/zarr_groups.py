@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import zarr
+from zarr.abc.codec import BytesBytesCodec
+from zarr.codecs import Crc32cCodec, ZstdCodec
 
 from raymaml.errors import SpecError
 
@@ -63,6 +65,20 @@ def check_format(path: Path, attributes: Mapping[str, Any], kind: str, version: 
         older = isinstance(found, int) and found < version
         advice = "move it away and compute it again" if older else "update raymaml"
         raise SpecError(f"{path} has format {found}, this version reads {version}; {advice}")
+
+
+def kind_of(path: Path) -> str | None:
+    """The attribute `kind` of the group at `path`; None where there is no group that can be opened."""
+    try:
+        kind = zarr.open_group(path, mode="r", use_consolidated=False).attrs.get("kind")
+    except (OSError, KeyError, TypeError, ValueError):
+        return None
+    return kind if isinstance(kind, str) else None
+
+
+def compressors() -> tuple[BytesBytesCodec, ...]:
+    """What chunks go through: zarr's own default, then a checksum; see `zarr_chunks`."""
+    return ZstdCodec(), Crc32cCodec()
 
 
 def array_of(group: zarr.Group, name: str) -> zarr.Array[Any]:

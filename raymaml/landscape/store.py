@@ -29,7 +29,7 @@ import numpy as np
 import numpy.typing as npt
 import zarr
 
-from raymaml import zarr_groups
+from raymaml import zarr_chunks, zarr_groups
 from raymaml.errors import MismatchError, MissingError
 from raymaml.landscape.plan import Block, Plan, plan_of
 from raymaml.landscape.values import Values
@@ -42,6 +42,8 @@ DIMENSIONS = {
     "support_loss": ("task", "step", "alpha", "beta"),
     "done": ("task", "alpha", "beta"),
 }
+VALUES = ("loss", "accuracy", "support_loss")
+COORDINATES = ("task", "step", "query", "alpha", "beta")
 
 
 @dataclass(frozen=True)
@@ -83,9 +85,12 @@ class SurfaceStore:
         return [block for block in self.plan.blocks() if not done[block.slices].all()]
 
     def read(self, name: str) -> npt.NDArray[Any]:
-        """One of the arrays in memory, with all of its axes; see DIMENSIONS."""
-        values: npt.NDArray[Any] = np.asarray(self._array(name)[...])
-        return values
+        """One of the arrays in memory, with all of its axes; see DIMENSIONS.
+
+        Raises:
+            SpecError: a chunk of it is damaged.
+        """
+        return zarr_chunks.read(self.path, self._array(name))
 
     def surface(self, name: str, *, step: int | None = None, query: int | None = None) -> npt.NDArray[Any]:
         """One of `loss`, `accuracy`, `support_loss` after `step` inner steps, shape (task, alpha, beta), in memory.
@@ -97,14 +102,38 @@ class SurfaceStore:
 
         Raises:
             MissingError: that step or that number of query images was not recorded.
+            SpecError: a chunk of the array is damaged.
         """
         at = {
             "step": index_of(self.spec.steps, step, "steps"),
             "query": index_of(self.spec.queries, query, "query images"),
         }
         chosen = tuple(at.get(axis, slice(None)) for axis in DIMENSIONS[name])
-        values: npt.NDArray[Any] = np.asarray(self._array(name)[chosen])
-        return values
+        return zarr_chunks.read(self.path, self._array(name), chosen)
+
+    def damaged(self) -> list[str]:
+        """Chunks that cannot be read, of any array, as `loss/c/0/0/0/1/2`."""
+        return [name for array in (*DIMENSIONS, *COORDINATES) for name in zarr_chunks.damaged(self._array(array))]
+
+    def lost(self) -> list[str]:
+        """Chunks that are not there although their block counts as done: they would be read as NaN."""
+        done, found = self.read("done"), []
+        for block in self.plan.blocks():
+            if done[block.slices].any():
+                ranges = zip((block.task, block.alpha, block.beta), self.plan.block_shape, strict=True)
+                task, *point = (start // size for (start, _), size in ranges)
+                for name in VALUES:
+                    at = (task, *[0] * (len(DIMENSIONS[name]) - 3), *point)
+                    found += zarr_chunks.absent(self.path, self._array(name), at)
+        return found
+
+    def wrong_coordinates(self) -> list[str]:
+        """Coordinates that are not those of the specification."""
+        return [
+            name
+            for name, expected in _coordinates(self.spec).items()
+            if not np.array_equal(zarr_chunks.read(self.path, self._array(name)), expected)
+        ]
 
     def _array(self, name: str) -> zarr.Array[Any]:
         return zarr_groups.array_of(self.group, name)
@@ -195,6 +224,7 @@ def _create(path: Path, spec: SurfaceSpec, provenance: Mapping[str, Any]) -> Non
             chunks=_shape(spec, name, plan.block_shape),  # all steps and queries of a block: one writer
             dtype=dtype,
             fill_value=fill,
+            compressors=zarr_groups.compressors(),
             dimension_names=dimensions,
         )
     _create_coordinates(group, spec)
@@ -202,12 +232,15 @@ def _create(path: Path, spec: SurfaceSpec, provenance: Mapping[str, Any]) -> Non
 
 
 def _create_coordinates(group: zarr.Group, spec: SurfaceSpec) -> None:
-    coordinates = {
+    for name, values in _coordinates(spec).items():
+        group.create_array(name, data=values, compressors=zarr_groups.compressors(), dimension_names=(name,))
+
+
+def _coordinates(spec: SurfaceSpec) -> dict[str, npt.NDArray[Any]]:
+    return {
         "task": np.array(spec.task_numbers),
         "step": np.array(spec.steps),
         "query": np.array(spec.queries),
         "alpha": np.array(spec.grid.coordinates(spec.grid.alphas)),
         "beta": np.array(spec.grid.coordinates(spec.grid.betas)),
     }
-    for name, values in coordinates.items():
-        group.create_array(name, data=values, dimension_names=(name,))

@@ -25,7 +25,7 @@ import numpy as np
 import numpy.typing as npt
 import zarr
 
-from raymaml import zarr_groups
+from raymaml import zarr_chunks, zarr_groups
 from raymaml.errors import MismatchError, MissingError
 from raymaml.sharpness.spec import GRADIENT, LOSSES, MEASURES, SharpnessSpec
 from raymaml.specs import differences
@@ -83,17 +83,42 @@ class SharpnessStore:
         return [part for part in self.parts if not done[self._slice(part)].all()]
 
     def read(self, name: str) -> npt.NDArray[Any]:
-        """One of the arrays over tasks, in memory."""
-        values: npt.NDArray[Any] = np.asarray(self._array(name)[...])
-        return values
+        """One of the arrays over tasks, in memory.
+
+        Raises:
+            SpecError: a chunk of it is damaged.
+        """
+        return zarr_chunks.read(self.path, self._array(name))
 
     def mean_gradient(self) -> Floats:
         """The gradient of the mean loss of all tasks, (parameter,): parts are added in order, in float64."""
         sums = self._array("gradient_sum")
         total = np.zeros(sums.shape[1])
         for part in self.parts:  # one at a time: a ResNet18 part takes 90 MB
-            total += np.asarray(sums[part, :])
+            total += zarr_chunks.read(self.path, sums, (part, slice(None)))
         return total / self.spec.tasks
+
+    def damaged(self) -> list[str]:
+        """Chunks that cannot be read, of any array, as `loss0/c/1`."""
+        names = (*VALUES, *MARKS, "gradient_sum", "task")
+        return [name for array in names for name in zarr_chunks.damaged(self._array(array))]
+
+    def lost(self) -> list[str]:
+        """Chunks that are not there although a measure of their part counts as done: they would be read as NaN."""
+        found: list[str] = []
+        for measure in (*MEASURES, GRADIENT):
+            done = self.read(f"done_{measure}")
+            for part in self.parts:
+                if done[self._slice(part)].any():
+                    for name in arrays_of(measure):
+                        at = (part, 0) if name == "gradient_sum" else (part,)
+                        found += zarr_chunks.absent(self.path, self._array(name), at)
+        return sorted(set(found))
+
+    def wrong_coordinates(self) -> list[str]:
+        """Coordinates that are not those of the specification."""
+        numbers = zarr_chunks.read(self.path, self._array("task"))
+        return [] if np.array_equal(numbers, np.arange(self.spec.tasks)) else ["task"]
 
     def _slice(self, part: int) -> slice:
         tasks = self.tasks(part)
@@ -101,6 +126,12 @@ class SharpnessStore:
 
     def _array(self, name: str) -> zarr.Array[Any]:
         return zarr_groups.array_of(self.group, name)
+
+
+def arrays_of(measure: str) -> tuple[str, ...]:
+    """The arrays that hold a measure, or `gradient`; all but the marks."""
+    own = {"hessian": ("eigenvalue", "trace"), GRADIENT: ("gradient_sum",)}
+    return "loss0", "gradient_norm", *own.get(measure, (f"loss_{measure}", f"sharpness_{measure}"))
 
 
 def _checked(name: str, values: Floats, shape: tuple[int, ...]) -> Floats:
@@ -177,6 +208,7 @@ def _create(path: Path, spec: SharpnessSpec, provenance: Mapping[str, Any], para
             chunks=(min(PART, spec.tasks),),
             dtype="uint8" if name in MARKS else "float64",
             fill_value=0 if name in MARKS else np.nan,
+            compressors=zarr_groups.compressors(),
             dimension_names=("task",),
         )
     group.create_array(
@@ -185,7 +217,9 @@ def _create(path: Path, spec: SharpnessSpec, provenance: Mapping[str, Any], para
         chunks=(1, parameters),
         dtype="float64",
         fill_value=np.nan,
+        compressors=zarr_groups.compressors(),
         dimension_names=("part", "parameter"),
     )
-    group.create_array("task", data=np.arange(spec.tasks), dimension_names=("task",))
+    numbers = np.arange(spec.tasks)
+    group.create_array("task", data=numbers, compressors=zarr_groups.compressors(), dimension_names=("task",))
     zarr_groups.consolidate(group)
