@@ -10,7 +10,21 @@ import typer
 from raymaml.errors import RaymamlError
 from raymaml.version import __version__
 
-from . import correlate, data, demo, evaluate, export, figure, matrix, sharpness, surface, table, train, verify
+from . import (
+    correlate,
+    data,
+    demo,
+    evaluate,
+    export,
+    figure,
+    matrix,
+    reproduce,
+    sharpness,
+    surface,
+    table,
+    train,
+    verify,
+)
 from .options import say
 from .variadic import VariadicCommand
 
@@ -28,6 +42,7 @@ app.command(cls=VariadicCommand)(matrix.matrix)
 app.command(cls=VariadicCommand)(surface.surface)
 app.command(cls=VariadicCommand)(sharpness.sharpness)
 app.command(cls=VariadicCommand)(correlate.correlate)
+app.command(cls=VariadicCommand)(reproduce.reproduce)
 app.command(cls=VariadicCommand)(export.export)
 app.command()(verify.verify)
 app.command()(demo.demo)
