@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -52,13 +51,11 @@ def reproduce(
         return
     from raymaml.verbs import reproduce as verb
 
-    started = time.monotonic()
     planned = verb.plan(items or [], scale, data=data or [], out=out)
     options.say(f"{len(planned.items)} items into {planned.out}")
     if not draw_only:
         _compute(planned, address)
-    minutes = (time.monotonic() - started) / 60
-    _draw(planned, [] if draw_only else [f"This call computed for {minutes:.1f} minutes, resumed work not counted."])
+    _draw(planned)
 
 
 def _list_items() -> None:
@@ -84,10 +81,10 @@ def _compute(planned: Reproduction, address: str | None) -> None:
         compute_all(planned, address=address, callbacks=told)
 
 
-def _draw(planned: Reproduction, facts: list[str]) -> None:
+def _draw(planned: Reproduction) -> None:
     from raymaml.verbs.reproduce_page import write_page
 
     def say(made: Made) -> None:
         options.say(f"{made.item.name}: {made.why or f'{len(made.files)} files'}")
 
-    options.say_paths([write_page(planned, facts=facts, on_item=say)])
+    options.say_paths([write_page(planned, on_item=say)])

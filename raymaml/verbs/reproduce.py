@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import json
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -51,7 +53,12 @@ class Reproduction:
     @property
     def home(self) -> Path:
         """The folder of the runs."""
-        return home_of(self.out)
+        return self.out / "runs"
+
+    @property
+    def calls(self) -> Path:
+        """JSON lines: what each call computed, and how long it took."""
+        return self.out / "calls.jsonl"
 
     @property
     def matrix(self) -> Matrix:
@@ -69,11 +76,6 @@ class Reproduction:
         for data in self.data_of(item):
             for order in item.surfaces(self.scale):
                 yield self.cells[data, order.method, order.backbone, order.augment], order
-
-
-def home_of(out: Path) -> Path:
-    """The folder of the runs of a reproduction."""
-    return out / "runs"
 
 
 def plan(
@@ -154,7 +156,20 @@ def compute_all(of: Reproduction, *, address: str | None = None, callbacks: Call
         IncompleteError: a part failed; what is finished is kept.
         KeyboardInterrupt: stopped by Ctrl-C; the same call continues.
     """
-    told = callbacks or Callbacks()
+    told, started = callbacks or Callbacks(), time.monotonic()
+    try:
+        _compute(of, address, told)
+    finally:
+        _note_call(of, time.monotonic() - started)
+
+
+def _note_call(of: Reproduction, seconds: float) -> None:
+    of.out.mkdir(parents=True, exist_ok=True)
+    with of.calls.open("a", encoding="utf-8") as lines:
+        lines.write(json.dumps({"items": [item.name for item in of.items], "seconds": round(seconds, 1)}) + "\n")
+
+
+def _compute(of: Reproduction, address: str | None, told: Callbacks) -> None:
     # One session for all parts: starting Ray takes 7 to 16 s. Parts that find nothing to do start none.
     with session(address) if any(cell.unfinished for cell in of.matrix.cells) else contextlib.nullcontext():
         matrix.run(of.matrix, address=address, on_training=told.training, on_evaluation=told.evaluation)

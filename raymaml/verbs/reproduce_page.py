@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -19,14 +20,11 @@ from raymaml.verbs.reproduce_draw import Drawing, Made, adaptations, draw
 PAGE, FINDINGS = "index.html", "findings.md"
 
 
-def write_page(
-    of: Reproduction, *, facts: list[str] | None = None, on_item: Callable[[Made], None] = lambda made: None
-) -> Path:
+def write_page(of: Reproduction, *, on_item: Callable[[Made], None] = lambda made: None) -> Path:
     """Draw the items that are computed, and write `index.html` and `findings.md`.
 
     Args:
         of: what was computed.
-        facts: more lines for the head of the page, such as how long it took.
         on_item: called after each item.
 
     Returns:
@@ -42,7 +40,7 @@ def write_page(
         entries.append(Entry(item.name, item.caption, made.files, made.text, made.why, command(of, item)))
     found = list(findings_of(of))
     title = f"{'Beyond ' * all(item.beyond for item in of.items)}Understanding MAML Through Its Loss Landscape"
-    lines = [*_facts(of), *(facts or [])]
+    lines = [*_facts(of), *_time(of)]
     text = page.page(f"{title}: {of.scale.name} scale", lines, found, entries, of.out)
     _write(of.out / FINDINGS, "\n\n".join(["# Findings of the thesis, checked here", *lines, findings.as_text(found)]))
     _write(of.out / PAGE, text)
@@ -70,6 +68,14 @@ def _facts(of: Reproduction) -> list[str]:
         f"raymaml {made['raymaml']}, torch {made['torch']}, Ray {made['ray']}, Python {made['python']}; "
         f"{made['processor']}.",
     ]
+
+
+def _time(of: Reproduction) -> list[str]:
+    """How long the calls took that ended by themselves; a killed one left no line."""
+    if not of.calls.is_file():
+        return []
+    seconds = [json.loads(line)["seconds"] for line in of.calls.read_text(encoding="utf-8").splitlines()]
+    return [f"Computed in {len(seconds)} call{'s' * (len(seconds) != 1)} of {sum(seconds) / 60:.1f} minutes in all."]
 
 
 def findings_of(of: Reproduction) -> Iterator[Finding]:
