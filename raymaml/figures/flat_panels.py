@@ -26,6 +26,7 @@ from raymaml.figures.style import styled
 RED, YELLOW, BLUE, GREEN = "#E58A55", "#F3EA7A", "#84C4EC", "#58BF9E"
 SMALLEST = 0.12  # inches from its middle to its edge: a smaller area takes no label
 BELOW = 0.33  # inches under a panel for its ticks and the name of its axis
+LEFT = 0.25  # inches at the left of a panel that its ticks take
 
 
 @styled()
@@ -131,10 +132,10 @@ def _list_areas(axes: Axes, areas: Sequence[Area], colours: Sequence[str]) -> No
         for area, colour in zip(areas, colours, strict=True)
     ]
     shared: dict[str, Any] = {"borderaxespad": 0, "borderpad": 0, "handlelength": 1.0, "handletextpad": 0.4}
-    _, high = _inches(axes)
+    wide, high = _inches(axes)
+    corner = -LEFT / wide, -BELOW / high  # under the ticks, since the widest list is wider than a panel
     axes.legend(
-        handles=handles, loc="upper left", bbox_to_anchor=(0, -BELOW / high), fontsize=NOTE_SIZE, labelspacing=0.3,
-        **shared,
+        handles=handles, loc="upper left", bbox_to_anchor=corner, fontsize=NOTE_SIZE, labelspacing=0.3, **shared
     )  # fmt: skip
 
 

@@ -39,12 +39,12 @@ class Item:
 
 
 def _inner(number: int, of: Place, task: int) -> Item:
-    caption = "The loss landscape of one task before and after the inner loop"
+    caption = "The loss landscape of one task before and after the inner loop, of augmented runs"
     return Item(f"figure-{number}", "inner", caption, of, partial(orders.inner, task=task))
 
 
 def _parts(number: int, of: Place, task: int) -> Item:
-    caption = "One task's landscape decomposed: all weights, the head, the feature layers"
+    caption = "One task's landscape decomposed: all weights, the head, the feature layers; augmented runs"
     return Item(f"figure-{number}", "parts", caption, of, partial(orders.parts, task=task))
 
 
@@ -64,9 +64,23 @@ ITEMS: tuple[Item, ...] = (
     _inner(5, "second", 0),
     _parts(6, "first", 0),
     _parts(7, "second", 0),
-    Item("figure-8", "meta", "The meta-loss over few and over many tasks", "first", partial(orders.meta, augment=True)),
-    Item("figure-9", "training", "The training loss of transfer learning", "first", orders.training),
-    Item("figure-10", "queries", "Meta-loss contours by number of query images", "first", orders.queries),
+    Item(
+        "figure-8",
+        "meta",
+        "The meta-loss over few and over many tasks, of augmented runs",
+        "first",
+        partial(orders.meta, augment=True),
+    ),
+    Item(
+        "figure-9", "training", "The training loss of transfer learning, without augmentation", "first", orders.training
+    ),
+    Item(
+        "figure-10",
+        "queries",
+        "Contours of one task by number of query images, of an augmented run",
+        "first",
+        orders.queries,
+    ),
     Item("figure-11", "contours", _CONTOURS, "first", _BOTH_META),
     Item("figure-12", "contours", _CONTOURS, "second", _BOTH_META),
     Item("figure-13", "results", "Sharpness against backbone", "all", results=True, sharpness=True),
@@ -93,7 +107,7 @@ ITEMS: tuple[Item, ...] = (
     Item(
         "spread",
         "spread",
-        "How much a surface depends on the tasks, the seed and the directions",
+        "How much the surface of an augmented run depends on the tasks, the seed and the directions",
         surfaces=orders.spread,
         beyond=True,
     ),
