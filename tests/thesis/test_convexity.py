@@ -13,7 +13,8 @@ A, B = np.meshgrid(np.linspace(-1, 1, 7), np.linspace(-1, 1, 5), indexing="ij")
     ("surface", "share"),
     [
         (A**2 + 3 * B**2, 1.0),
-        (A**2 + 3 * B**2 + A * B, 1.0),
+        (A**2 + B**2 + 1.9 * A * B, 1.0),  # 2 is the limit, whatever the spacing of either axis
+        (A**2 + B**2 + 2.1 * A * B, 0.0),
         (2 * A - B + 5, 1.0),  # a plane, up to rounding
         (A**2 - B**2, 0.0),
         (A**2 + B**2 + 5 * A * B, 0.0),  # convex along both axes, and a saddle between them

@@ -43,9 +43,9 @@ def test_the_head_must_span_more_than_the_features_before_any_step():
 
 
 def test_diverged_points_do_not_hide_a_range():
-    head = 2 * A
-    head[0, 0] = np.inf
-    parts = {"all": A, "head": head, "feature": A}
+    head, feature = 2 * A, 1 * A
+    head[0, 0] = feature[1, 1] = np.inf
+    parts = {"all": A, "head": head, "feature": feature}
     assert findings.feature_reuse({("conv4", 0): parts}).verdict == "holds"
 
 
@@ -67,6 +67,8 @@ def test_averaging_must_make_the_surface_more_convex_each_time():
     waves = np.stack([BOWL + 3 * sign * SADDLE for sign in (1, 1, 1, -1, -1, -1, 1, -1)])
     # One task is a saddle, as are means of two equal ones; (1, -1) pairs and the mean of all are the bowl.
     assert findings.convexity_by_tasks({"x": waves}, 2).verdict == "holds"
+    in_pairs = waves[[0, 1, 3, 4]]  # pairs of equal ones are saddles, like one task
+    assert findings.convexity_by_tasks({"x": in_pairs}, 2).verdict == "does not hold"
     assert findings.convexity_by_tasks({"x": waves, "y": np.stack([BOWL] * 4)}, 2).verdict == "does not hold"
 
 
