@@ -142,7 +142,7 @@ def write(name: str, raw: RawSet, settings: dict[str, Any], fill: Fill | None = 
                 # A picture that is damaged must change, and with it all that follows. Where nothing is done yet,
                 # as when no cluster answers, nothing stays.
                 if isinstance(error, DataError) or len(store.missing()) == store.chunks:
-                    shutil.rmtree(partial)
+                    _remove(partial)
                 raise
             stores.finish(store, name)
             _put_in_place(partial, _path(name))
@@ -240,6 +240,16 @@ def _resumed(partial: Path, record: dict[str, Any]) -> ImageStore | None:
     for child in partial.iterdir():
         shutil.rmtree(child) if child.is_dir() else child.unlink()
     return None
+
+
+def _remove(folder: Path) -> None:
+    """Remove a folder into which an actor that was just killed may still write for a moment."""
+    for _ in range(20):
+        shutil.rmtree(folder, ignore_errors=True)
+        if not folder.exists():
+            return
+        time.sleep(0.1)
+    shutil.rmtree(folder)  # which says why not
 
 
 def _put_in_place(partial: Path, path: Path) -> None:

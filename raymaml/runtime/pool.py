@@ -61,10 +61,16 @@ class Pool(Generic[Job]):
                 for ref in ready:
                     self._settle(ref)
         finally:
-            for actor, _ in self.busy.values():
-                ray.kill(actor)
+            self._end()
         self.outcome.stopped = bool(self.queue)
         return self.outcome
+
+    def _end(self) -> None:
+        """Kill the actors that are left, and wait for it: the caller may remove the folder that they write into."""
+        for actor, _ in self.busy.values():
+            ray.kill(actor)
+        if self.busy:
+            ray.wait(list(self.busy), num_returns=len(self.busy), timeout=5)
 
     def _working(self) -> bool:
         """Whether to go on waiting; not for actors that only prepare, which may never find room to start."""

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from raymaml import data
-from raymaml.data import omniglot
+from raymaml.data import omniglot, prepared
 from raymaml.errors import DataError, MismatchError, MissingError, SpecError
 
 REAL = Path(__file__).parents[3] / "shared" / "data" / "omniglot_background_small1.zip"
@@ -186,3 +186,20 @@ def test_a_known_set_that_is_not_prepared_says_how():
 def test_a_name_that_cannot_be(prepare, name, birds):
     with pytest.raises(SpecError, match="name"):
         prepare("folder", birds, name=name)
+
+
+def test_a_folder_that_is_still_written_into_is_removed_all_the_same(tmp_path, monkeypatch):
+    folder, left = tmp_path / "partial", ["late chunk", "later chunk"]
+    folder.mkdir()
+    remove = prepared.shutil.rmtree
+
+    def meanwhile_written(path, ignore_errors=False):
+        if not left:
+            return remove(path)
+        (path / left.pop()).touch()
+        if not ignore_errors:
+            raise OSError(39, "Directory not empty", str(path))
+
+    monkeypatch.setattr(prepared.shutil, "rmtree", meanwhile_written)
+    prepared._remove(folder)
+    assert not folder.exists()
