@@ -18,6 +18,7 @@ Floats = npt.NDArray[np.floating[Any]]
 Float64s = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 
+NORMAL_95 = 1.96  # standard errors to each side of a normal 95 % interval (recipe 6.2)
 RESAMPLES = 1_000  # draws of a bootstrap: the ends of a 95 % interval then move by about a tenth of its width
 
 
@@ -133,7 +134,7 @@ def _bootstrap_weights(tasks: int) -> Float64s:
 def mean_and_interval(values: Float64s) -> tuple[float, float]:
     """Mean and half-width of its normal 95 % interval, 1.96 s / sqrt(n) with ddof 1 (recipe 6.2)."""
     with np.errstate(invalid="ignore"):  # inf - inf is NaN, which is what we want to tell
-        half = 1.96 * float(values.std(ddof=1)) / math.sqrt(values.size) if values.size > 1 else math.nan
+        half = NORMAL_95 * float(values.std(ddof=1)) / math.sqrt(values.size) if values.size > 1 else math.nan
         return float(values.mean()), half
 
 

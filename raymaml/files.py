@@ -31,9 +31,14 @@ def replace(path: Path, write: Callable[[Path], object]) -> None:
         raise
 
 
+def write_text(path: Path, text: str) -> None:
+    """Write a text, in one step."""
+    replace(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+
+
 def write_json(path: Path, values: Any) -> None:
     """Write JSON values for people to read, in one step."""
-    replace(path, lambda p: p.write_text(json.dumps(values, indent=2, allow_nan=False) + "\n", encoding="utf-8"))
+    write_text(path, json.dumps(values, indent=2, allow_nan=False) + "\n")
 
 
 def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:

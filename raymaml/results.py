@@ -140,7 +140,7 @@ def write_csv(path: Path, results: Iterable[Result]) -> None:
     lines = csv.writer(text, lineterminator="\n")
     lines.writerow(COLUMNS + OPTIONAL)
     lines.writerows([_written(getattr(result, name)) for name in COLUMNS + OPTIONAL] for result in results)
-    files.replace(path, lambda p: p.write_text(text.getvalue(), encoding="utf-8"))
+    files.write_text(path, text.getvalue())
 
 
 def _written(value: Any) -> str:

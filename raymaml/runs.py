@@ -103,7 +103,7 @@ class SeedDir:
         if self.metrics.is_file():
             kept = [row for row in self.read_metrics() if row["step"] <= up_to]
             text = "".join(json.dumps(row) + "\n" for row in kept)
-            files.replace(self.metrics, lambda path: path.write_text(text, encoding="utf-8"))
+            files.write_text(self.metrics, text)
 
     def read_metrics(self) -> list[dict[str, Any]]:
         """The rows written so far; a line cut short by a crash is left out."""

@@ -8,10 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from raymaml.analysis import Bools, Float64s, Floats, mean_over_tasks
+from raymaml.analysis import NORMAL_95, Bools, Float64s, Floats, mean_over_tasks
 from raymaml.errors import SpecError
-
-NORMAL_95 = 1.96  # standard errors to each side of a normal 95 % interval (recipe 6.2)
 
 
 def standard_error(values: Floats, done: Bools) -> Float64s:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from raymaml.analysis import Bools, Float64s, Floats, all_done, mean_over_tasks
+from raymaml.analysis import Bools, Float64s, Floats, mean_over_tasks
+from raymaml.spread import standard_error
 
 
 class Mean(NamedTuple):
@@ -54,9 +54,4 @@ def mean_of(values: Floats, done: Bools) -> Mean:
     Raises:
         SpecError: the shapes differ, or there is no task.
     """
-    mean, count = mean_over_tasks(values, done), len(values)
-    if count < 2:
-        return Mean(mean, np.full_like(mean, np.nan))
-    with np.errstate(invalid="ignore"):  # inf - inf is NaN
-        error = values.astype(np.float64).std(axis=0, ddof=1) / math.sqrt(count)
-    return Mean(mean, np.where(all_done(done), error, np.nan))
+    return Mean(mean_over_tasks(values, done), standard_error(values, done))

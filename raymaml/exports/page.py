@@ -86,7 +86,7 @@ def write(
         '<!DOCTYPE html>\n<html lang="en">\n<head><meta charset="utf-8">'
         f"<title>{html.escape(name)}</title></head>\n<body>{body}</body>\n</html>\n"
     )
-    files.replace(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+    files.write_text(path, text)
 
 
 def _trace(shown: Shown, alphas: Float64s, betas: Float64s, quantity: str, log: bool) -> Any:

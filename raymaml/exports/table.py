@@ -6,7 +6,6 @@ read the same ones back.
 
 from __future__ import annotations
 
-import csv
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -67,11 +66,5 @@ def _task_rows(arrays: Mapping[str, npt.NDArray[Any]]) -> Iterable[Sequence[Any]
 
 
 def _write(path: Path, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    def fill(temporary: Path) -> None:
-        with temporary.open("w", encoding="utf-8", newline="") as file:
-            lines = csv.writer(file, lineterminator="\n")
-            lines.writerow(columns)
-            # str: of a NumPy float32 it is the shortest text that is still that float32.
-            lines.writerows([str(value) for value in row] for row in rows)
-
-    files.replace(path, fill)
+    # str: of a NumPy float32 it is the shortest text that is still that float32.
+    files.write_csv(path, columns, ([str(value) for value in row] for row in rows))

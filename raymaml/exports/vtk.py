@@ -47,7 +47,7 @@ def write(path: Path, means: Means, quantity: str = "loss") -> None:
     x, y = np.meshgrid(means.alphas, means.betas, indexing="ij")
     points = np.stack([x, y, _heights(chosen, quantity)], axis=-1)
     text = _document(points, data, quantity)
-    files.replace(path, lambda temporary: temporary.write_text(text, encoding="ascii"))
+    files.write_text(path, text)
 
 
 def _heights(values: Float64s, quantity: str) -> Float64s:

@@ -63,10 +63,7 @@ def claim(path: Path, spec: SurfaceSpec) -> None:
 
 def is_set(path: Path) -> bool:
     """Whether a set of surfaces is at `path`, rather than one surface or something else."""
-    try:
-        return zarr.open_group(path, mode="r", use_consolidated=False).attrs.get("kind") == KIND
-    except (OSError, KeyError, TypeError, ValueError):
-        return False
+    return zarr_groups.kind_of(path) == KIND
 
 
 def members(path: Path) -> list[Path]:

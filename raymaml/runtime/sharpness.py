@@ -22,10 +22,8 @@ from raymaml.runtime.session import session
 from raymaml.runtime.stop import graceful_stop
 from raymaml.sharpness import store as stores
 from raymaml.sharpness.evaluate import SharpnessEvaluator, sharpness_evaluator
-from raymaml.sharpness.spec import GRADIENT, SharpnessSpec
+from raymaml.sharpness.spec import AVERAGED, GRADIENT, SharpnessSpec
 from raymaml.sharpness.store import SharpnessStore
-
-AVERAGED = "averaged"
 
 
 @dataclass(frozen=True)

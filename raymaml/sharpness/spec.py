@@ -11,6 +11,7 @@ Measure = Literal["standard", "adaptive", "linf", "average", "hessian", "average
 Perturbed = Literal["weights", "all"]
 
 MEASURES: tuple[Measure, ...] = get_args(Measure)
+AVERAGED: Measure = "averaged"
 GRADIENT = "gradient"  # the sums of gradients that `averaged` needs first
 LOSSES: tuple[Measure, ...] = ("standard", "adaptive", "linf", "average", "averaged")  # those that perturb
 

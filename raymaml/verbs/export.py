@@ -9,11 +9,10 @@ from typing import Literal, get_args
 from raymaml.errors import SpecError
 from raymaml.figures.grid import checked_grid, progress
 from raymaml.figures.solid import cut_off, height_of
-from raymaml.landscape import sets
-from raymaml.landscape.store import SurfaceStore, open_store
+from raymaml.landscape.store import SurfaceStore
 from raymaml.verbs.chosen import Chosen
 from raymaml.verbs.titles import plural, title_of
-from raymaml.verbs.views import QUANTITIES, Store
+from raymaml.verbs.views import QUANTITIES, Store, surfaces_of
 
 Format = Literal["hdf5", "npz", "csv", "vtk", "html"]
 FORMATS: tuple[Format, ...] = get_args(Format)
@@ -60,7 +59,7 @@ def export(
     if quantity not in QUANTITIES:
         raise SpecError(f"the quantity must be one of {', '.join(QUANTITIES)}, got {quantity!r}")
     path = store if isinstance(store, Path) else store.path
-    whole = _opened(store)
+    whole = surfaces_of(store)
     chosen = [Chosen.of(member, step, query, tasks) for member in whole]
     if "html" in formats:
         _check_drawable(whole)
@@ -74,12 +73,6 @@ def export(
         for kind in dict.fromkeys(formats):
             written.append(_WRITERS[kind](surface, folder, f"{name}{surface.asked}", quantity, per_task))
     return written
-
-
-def _opened(store: Store) -> list[SurfaceStore]:
-    if not isinstance(store, Path):
-        return [store]
-    return list(sets.open_set(store).members) if sets.is_set(store) else [open_store(store)]
 
 
 def _check_drawable(stores: Sequence[SurfaceStore]) -> None:

@@ -9,20 +9,19 @@ from pathlib import Path
 import numpy as np
 
 from raymaml import files
-from raymaml.analysis import Area, Bools, Float64s, all_done, areas, mean_over_tasks
+from raymaml.analysis import NORMAL_95, Area, Bools, Float64s, all_done, areas, mean_over_tasks
 from raymaml.figures.flat_panels import area_text
 from raymaml.figures.grid import ALPHA, BETA, checked_grid
 from raymaml.figures.maps import Map, maps
 from raymaml.figures.saving import save
 from raymaml.figures.sections import Line, Section, sections
-from raymaml.landscape import sets
 from raymaml.landscape.sets import SurfaceSet
 from raymaml.landscape.store import SurfaceStore
-from raymaml.spread import NORMAL_95, Spread, decompose, rectangle, standard_error
+from raymaml.spread import Spread, decompose, rectangle, standard_error
 from raymaml.verbs.meta_figure import thesis_thresholds
 from raymaml.verbs.panel_figures import FORMATS
 from raymaml.verbs.titles import plural, title_of
-from raymaml.verbs.views import QUANTITIES, Store, opened, values_of
+from raymaml.verbs.views import QUANTITIES, Store, surfaces_of, values_of
 
 UNITS = {"loss": " nats", "support_loss": " nats", "accuracy": ""}
 CELLS = ("alpha", "beta", "mean", "se_tasks", "sd_seeds", "sd_directions")
@@ -108,7 +107,7 @@ def figure_spread(
     Raises:
         RaymamlError: the store or an option cannot be used.
     """
-    whole = _members(store)
+    whole = surfaces_of(store)
     seeds, directions = rectangle((one.spec.seed, one.spec.direction_seed) for one in whole)
     by_pair = {(one.spec.seed, one.spec.direction_seed): one for one in whole}
     table = _table(
@@ -137,12 +136,6 @@ def figure_spread(
         files.write_csv(written[-1], AREAS, _area_rows(measured))
     said = [*left_out, *_numbers(table, quantity), *_area_lines(measured, table)]
     return SpreadFigure(written, said)
-
-
-def _members(store: Store | SurfaceSet) -> list[SurfaceStore]:
-    if isinstance(store, Path) and sets.is_set(store):
-        store = sets.open_set(store)
-    return list(store.members) if isinstance(store, SurfaceSet) else opened([store])
 
 
 def _table(

@@ -18,12 +18,10 @@ from raymaml.landscape.plan import Block
 from raymaml.landscape.store import VALUES, SurfaceStore
 from raymaml.params import Params
 from raymaml.sharpness.evaluate import sharpness_evaluator
-from raymaml.sharpness.spec import GRADIENT, LOSSES, MEASURES
+from raymaml.sharpness.spec import AVERAGED, GRADIENT, LOSSES, MEASURES
 from raymaml.sharpness.store import SharpnessStore
 from raymaml.specs import Precision
 from raymaml.verbs.comparison import Values
-
-AVERAGED = "averaged"
 
 
 @dataclass(frozen=True)

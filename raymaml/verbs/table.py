@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
 from pathlib import Path
 
 from raymaml import files
@@ -64,8 +63,7 @@ def check_formats(formats: Sequence[str]) -> None:
 def write(made: Table, paths: Sequence[Path]) -> None:
     """Write a table into files, each in the format of its suffix, whole or not at all."""
     for path in paths:
-        text = RENDERERS[path.suffix[1:]](made)
-        files.replace(path, partial(Path.write_text, data=text, encoding="utf-8"))
+        files.write_text(path, RENDERERS[path.suffix[1:]](made))
 
 
 def table_files(stem: str, out: Path, formats: Sequence[str] = ("txt", "csv", "tex")) -> list[Path]:

@@ -15,6 +15,7 @@ from raymaml.analysis import Bools, all_done, mean_over_tasks
 from raymaml.errors import SpecError
 from raymaml.figures.grid import Grid, checked_grid
 from raymaml.landscape import sets
+from raymaml.landscape.sets import SurfaceSet
 from raymaml.landscape.store import SurfaceStore, open_store
 from raymaml.specs import PretrainingSpec, SurfaceSpec
 
@@ -52,6 +53,17 @@ def _open_one(path: Path) -> SurfaceStore:
             f"{path} is a set of surfaces: draw it with raymaml figure spread {path}, or name one in it ({names})"
         )
     return open_store(path)
+
+
+def surfaces_of(store: Store | SurfaceSet) -> list[SurfaceStore]:
+    """The surfaces of a set, or the one surface.
+
+    Raises:
+        RaymamlError: it is missing, damaged or neither.
+    """
+    if isinstance(store, Path):
+        store = sets.open_set(store) if sets.is_set(store) else open_store(store)
+    return list(store.members) if isinstance(store, SurfaceSet) else [store]
 
 
 def quantity_name(spec: SurfaceSpec, quantity: str) -> str:
