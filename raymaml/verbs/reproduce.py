@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -173,8 +174,16 @@ def _compute(of: Reproduction, address: str | None, told: Callbacks) -> None:
     # One session for all parts: starting Ray takes 7 to 16 s. Parts that find nothing to do start none.
     with session(address) if any(cell.unfinished for cell in of.matrix.cells) else contextlib.nullcontext():
         matrix.run(of.matrix, address=address, on_training=told.training, on_evaluation=told.evaluation)
-        requests = {request.path: request for item in of.items for request in surface_requests(of, item)}
-        compute(list(requests.values()), address=address, on_progress=told.surfaces, on_stop=told.stop)
+        of_item = [(item, surface_requests(of, item)) for item in of.items]
+        requests = {request.path: request for _, found in of_item for request in found}
+        together = [request for item, found in of_item if item.kind == "spread" for request in found]
+        compute(
+            list(requests.values()),
+            address=address,
+            on_ready=lambda: _claim(together),
+            on_progress=told.surfaces,
+            on_stop=told.stop,
+        )
         if any(item.sharpness for item in of.items):
             sharp.compute(
                 list(_sharpness(of)), ["standard"], address=address, on_progress=told.sharpness, on_stop=told.stop
@@ -182,20 +191,23 @@ def _compute(of: Reproduction, address: str | None, told: Callbacks) -> None:
 
 
 def surface_requests(of: Reproduction, item: Item) -> list[Request[SurfaceSpec]]:
-    """The surfaces that an item shows; those of a set lie in one store, which is made here."""
-    return [_request(cell, order, together=item.kind == "spread") for cell, order in of.orders(item)]
+    """The surfaces that an item shows, in the order of `of.orders(item)`; those of a spread lie in one set."""
+    load = functools.cache(load_for_surface)  # several surfaces are of one seed, and weights are read and hashed
+    found = []
+    for cell, order in of.orders(item):
+        seed = cell.run.seed(order.seed)
+        make = training_loss_spec if order.method == "transfer" else surface_spec
+        spec = make(load(seed), **order.options)
+        together = item.kind == "spread"
+        path = sets.member_path(default_set(cell.run, spec), spec) if together else default_store(seed, spec)
+        found.append(Request(spec, checkpoint_dir(seed), path))
+    return found
 
 
-def _request(cell: Cell, order: Order, *, together: bool) -> Request[SurfaceSpec]:
-    seed = cell.run.seed(order.seed)
-    checkpoint = load_for_surface(seed)
-    make = training_loss_spec if order.method == "transfer" else surface_spec
-    spec = make(checkpoint, **order.options)
-    if not together:
-        return Request(spec, checkpoint_dir(seed), default_store(seed, spec))
-    path = default_set(cell.run, spec)
-    sets.claim(path, spec)
-    return Request(spec, checkpoint_dir(seed), sets.member_path(path, spec))
+def _claim(members: Sequence[Request[SurfaceSpec]]) -> None:
+    """Make the sets that surfaces belong to."""
+    for member in members:
+        sets.claim(member.path.parent, member.spec)
 
 
 def _sharpness(of: Reproduction) -> Iterator[Request[SharpnessSpec]]:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
-from raymaml.errors import MissingError, SpecError
+from raymaml.errors import MissingError
 from raymaml.figures.panels import name_of
-from raymaml.landscape import sets
 from raymaml.landscape.store import SurfaceStore, open_store
 from raymaml.results import Curve, Result
-from raymaml.tables import as_text, settings_table
+from raymaml.specs import Split
+from raymaml.tables import Table, as_text, settings_table
 from raymaml.tables.adaptation import Adaptation, adaptation_table
 from raymaml.thesis.items import Item, Kind
 from raymaml.thesis.orders import Order
@@ -26,6 +28,7 @@ from raymaml.verbs.sources import gather
 from raymaml.verbs.spread_figure import figure_spread
 from raymaml.verbs.training_figure import figure_training
 
+Read = Callable[[tuple[str, ...], bool], tuple[list[Result], list[Curve]]]  # (data sets, paired); see `gather`
 FORMATS = ("png", "pdf")  # 3-D views as SVG take megabytes each
 
 
@@ -45,6 +48,7 @@ class Drawing:
 
     of: Reproduction
     item: Item
+    read: Read  # the results, which many items show
 
     @property
     def figures(self) -> Path:
@@ -56,7 +60,7 @@ class Drawing:
         """What the names of the item's files start with."""
         return self.item.name.replace("figure-", "figure").replace("table-", "table")
 
-    @property
+    @cached_property
     def stores(self) -> list[tuple[Order, SurfaceStore]]:
         """The item's surfaces with what was ordered."""
         paths = [request.path for request in surface_requests(self.of, self.item)]
@@ -65,28 +69,35 @@ class Drawing:
 
     def results(self, *, paired: bool = False) -> tuple[list[Result], list[Curve]]:
         """Results and curves of the item's data sets."""
-        return gather(data=self.of.data_of(self.item), paired=paired, home=self.of.home)
+        return self.read(tuple(self.of.data_of(self.item)), paired)
 
 
-def draw(of: Reproduction, item: Item) -> Made:
+def drawings(of: Reproduction) -> list[Drawing]:
+    """One of each item; what several of them read is read once."""
+
+    @functools.cache
+    def read(data: tuple[str, ...], paired: bool) -> tuple[list[Result], list[Curve]]:
+        return gather(data=data, paired=paired, home=of.home)
+
+    return [Drawing(of, item, read) for item in of.items]
+
+
+def draw(drawing: Drawing) -> Made:
     """Draw an item.
 
     Raises:
         RaymamlError: a store is damaged.
     """
     try:
-        return DRAWERS[item.kind](Drawing(of, item))
+        return DRAWERS[drawing.item.kind](drawing)
     except MissingError as error:  # such as a table of a data set that has only one run
-        return Made(item, why=str(error))
+        return Made(drawing.item, why=str(error))
 
 
 def _images(drawing: Drawing) -> Made:
     [data] = drawing.of.data_of(drawing.item)
-    return Made(drawing.item, [path for split in ("base", "novel") for path in _shown(drawing, data, split)])
-
-
-def _shown(drawing: Drawing, data: str, split: str) -> list[Path]:
-    return show(data, split=split, out=drawing.figures)  # type: ignore[arg-type]
+    splits: tuple[Split, ...] = ("base", "novel")
+    return Made(drawing.item, [path for split in splits for path in show(data, split=split, out=drawing.figures)])
 
 
 def _inner(drawing: Drawing) -> Made:
@@ -164,22 +175,23 @@ def _table(drawing: Drawing) -> Made:
 def _settings(drawing: Drawing) -> Made:
     method = "maml" if drawing.item.number == 5 else "transfer"
     specs = [cell.spec for (_, kind, _, _), cell in drawing.of.cells.items() if kind == method]
-    made = settings_table(drawing.item.number, specs)
-    files = tables.table_files(drawing.stem, drawing.of.out / "tables")
-    tables.write(made, files)
-    return Made(drawing.item, files, as_text(made))
+    return _written(drawing, settings_table(drawing.item.number, specs))
 
 
-def adaptations(of: Reproduction, item: Item) -> list[Adaptation]:
-    """The mean query loss after each recorded number of steps, of every seed of the item's runs."""
+def adaptations(drawing: Drawing) -> list[Adaptation]:
+    """The query losses after each recorded number of steps, of every seed of the item's runs."""
     return [
         Adaptation(order.backbone, order.augment, order.seed, store.spec.steps, store.read("loss")[:, :, -1, 0, 0])
-        for order, store in Drawing(of, item).stores
+        for order, store in drawing.stores
     ]
 
 
 def _adaptation(drawing: Drawing) -> Made:
-    made = adaptation_table(drawing.of.data_of(drawing.item)[0], adaptations(drawing.of, drawing.item))
+    return _written(drawing, adaptation_table(drawing.of.data_of(drawing.item)[0], adaptations(drawing)))
+
+
+def _written(drawing: Drawing, made: Table) -> Made:
+    """A table in its files."""
     files = tables.table_files(drawing.stem, drawing.of.out / "tables")
     tables.write(made, files)
     return Made(drawing.item, files, as_text(made))
@@ -187,8 +199,6 @@ def _adaptation(drawing: Drawing) -> Made:
 
 def _spread(drawing: Drawing) -> Made:
     [path] = {store.path.parent for _, store in drawing.stores}
-    if not sets.is_set(path):
-        raise SpecError(f"{path} should be a set of surfaces; remove it and run the same command again")
     made = figure_spread(path, out=drawing.figures, name=drawing.stem, formats=FORMATS)
     return Made(drawing.item, made.files, "\n".join(made.lines))
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
-from functools import partial
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from raymaml import files, machine
@@ -15,7 +14,7 @@ from raymaml.thesis.findings import Finding
 from raymaml.thesis.items import Item
 from raymaml.thesis.page import Entry
 from raymaml.verbs.reproduce import Reproduction
-from raymaml.verbs.reproduce_draw import Drawing, Made, adaptations, draw
+from raymaml.verbs.reproduce_draw import Drawing, Made, adaptations, draw, drawings
 
 PAGE, FINDINGS = "index.html", "findings.md"
 
@@ -34,26 +33,25 @@ def write_page(of: Reproduction, *, on_item: Callable[[Made], None] = lambda mad
         RaymamlError: a store or a run is damaged.
     """
     entries = []
-    for item in of.items:
-        made = draw(of, item)
+    there = drawings(of)
+    for drawing in there:
+        made, item = draw(drawing), drawing.item
         on_item(made)
         entries.append(Entry(item.name, item.caption, made.files, made.text, made.why, command(of, item)))
-    found = list(findings_of(of))
+    found = list(findings_of(of, {drawing.item.name: drawing for drawing in there}))
     title = f"{'Beyond ' * all(item.beyond for item in of.items)}Understanding MAML Through Its Loss Landscape"
     lines = [*_facts(of), *_time(of)]
     text = page.page(f"{title}: {of.scale.name} scale", lines, found, entries, of.out)
-    _write(of.out / FINDINGS, "\n\n".join(["# Findings of the thesis, checked here", *lines, findings.as_text(found)]))
-    _write(of.out / PAGE, text)
+    files.write_text(
+        of.out / FINDINGS, "\n\n".join(["# Findings of the thesis, checked here", *lines, findings.as_text(found)])
+    )
+    files.write_text(of.out / PAGE, text)
     return of.out / PAGE
 
 
 def command(of: Reproduction, item: Item) -> str:
     """The command line that makes one item."""
     return f"raymaml reproduce {item.name} --scale {of.scale.name} --data {' '.join(of.data)}"
-
-
-def _write(path: Path, text: str) -> None:
-    files.replace(path, partial(Path.write_text, data=text, encoding="utf-8"))
 
 
 def _facts(of: Reproduction) -> list[str]:
@@ -78,11 +76,10 @@ def _time(of: Reproduction) -> list[str]:
     return [f"Computed in {len(seconds)} call{'s' * (len(seconds) != 1)} of {sum(seconds) / 60:.1f} minutes in all."]
 
 
-def findings_of(of: Reproduction) -> Iterator[Finding]:
-    """Those findings of the thesis that the chosen items can decide."""
-    there = {item.name: Drawing(of, item) for item in of.items}
+def findings_of(of: Reproduction, there: Mapping[str, Drawing]) -> Iterator[Finding]:
+    """Those findings of the thesis that the chosen items, under their names, can decide."""
     if "adaptation" in there:
-        found = adaptations(of, there["adaptation"].item)
+        found = adaptations(there["adaptation"])
         yield findings.initial_loss(found)
         yield from _known(findings.adaptation_by_depth(found))
     parts = {name: there[name] for name in ("figure-6", "figure-17") if name in there}
