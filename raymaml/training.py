@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from raymaml import checkpoints, files, learners, machine, models
+from raymaml import backends, checkpoints, files, learners, machine, models
 from raymaml.analysis import score_of
 from raymaml.checkpoints import Checkpoint
 from raymaml.data.imageset import ImageSet
@@ -52,12 +52,13 @@ class Solo:
         return [rows]
 
 
-def in_task_order(group: Group, count: int, row_of: Callable[[int], Tensor]) -> Tensor:
+def in_task_order(group: Group, count: int, rows_of: Callable[[Sequence[int]], list[Tensor]]) -> Tensor:
     """Rows 0..count-1, each computed by one worker of the group, on every worker: shape (count, width)."""
-    mine = [row_of(i) for i in range(group.rank, count, group.size)]
+    numbers = range(group.rank, count, group.size)
+    # More workers than tasks: the shape must be known all the same.
+    mine = rows_of(numbers) if numbers else [torch.zeros_like(row) for row in rows_of(range(1))]
     most = -(-count // group.size)
-    width = mine[0] if mine else row_of(0)  # more workers than tasks: the shape must be known all the same
-    padded = torch.stack(mine + [torch.zeros_like(width)] * (most - len(mine)))
+    padded = torch.stack(mine + [torch.zeros_like(mine[0])] * (most - len(mine)))
     return torch.stack(group.all_gather(padded), dim=1).flatten(0, 1)[:count]
 
 
@@ -76,7 +77,7 @@ class Trainer:
         """Start from fresh weights, or from the last checkpoint where there is one."""
         self.dtype = getattr(torch, self.spec.precision)
         self.model = models.build(self.spec.model)
-        self.learner = learners.build(self.spec.learner)
+        self.learner = learners.build(self.spec.learner, backends.preferred(self.model, self.device))
         self.objective = learners.objective(self.spec, self.images, seed=self.seed, device=self.device)
         self.val = self._sampler("val", self.spec.task, VAL_TASK_SEED, keep=True)
         self.step, self.best_accuracy = 0, -1.0
@@ -107,14 +108,17 @@ class Trainer:
         """One outer step; notes the loss and accuracy that its gradients were taken at."""
         values: dict[int, tuple[float, float]] = {}
 
-        def gradient_row(j: int) -> Tensor:
-            found = self.objective.gradient(self.params, self.step, j)
-            values[j] = (found.loss, found.accuracy)
-            return to_vector(found.grads)
+        def gradient_rows(numbers: Sequence[int]) -> list[Tensor]:
+            found = self.objective.gradients(self.params, self.step, numbers)
+            values.update({j: (one.loss, one.accuracy) for j, one in zip(numbers, found, strict=True)})
+            return [to_vector(one.grads) for one in found]
+
+        def score_rows(numbers: Sequence[int]) -> list[Tensor]:
+            return [torch.tensor(values[j], dtype=torch.float64) for j in numbers]
 
         pieces = self.objective.pieces
-        rows = in_task_order(self.group, pieces, gradient_row)
-        scores = in_task_order(self.group, pieces, lambda j: torch.tensor(values[j], dtype=torch.float64))
+        rows = in_task_order(self.group, pieces, gradient_rows)
+        scores = in_task_order(self.group, pieces, score_rows)
         self._apply_gradient(rows.mean(0) if self.objective.mean else rows.sum(0))
         self.step += 1
         self.rows.append(scores.mean(0).tolist())
@@ -164,11 +168,15 @@ class Trainer:
     ) -> Score:
         score = self.learner.scorer(self.model, params, sampler, steps)
 
-        def row_of(i: int) -> Tensor:
-            on_task(i)
-            return torch.tensor(score(i), dtype=torch.float64)
+        def rows_of(numbers: Sequence[int]) -> list[Tensor]:
+            rows: list[Tensor] = []
+            each = self.learner.execution.at_once
+            for first in range(0, len(numbers), each):
+                on_task(numbers[first])
+                rows += [torch.tensor(found, dtype=torch.float64) for found in score(numbers[first : first + each])]
+            return rows
 
-        return score_of(in_task_order(self.group, count, row_of).numpy())
+        return score_of(in_task_order(self.group, count, rows_of).numpy())
 
     def save(self, val: Score | None = None) -> None:
         """Write the last checkpoint and, where `val` is the best score so far, that too."""

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from raymaml import checkpoints, learners, models, training
+from raymaml import backends, checkpoints, learners, models, training
 from raymaml.data.imageset import ImageSet
 from raymaml.presets import train_spec
 from raymaml.runs import SeedDir
@@ -67,8 +67,8 @@ def test_a_step_an_evaluation_and_a_checkpoint(backbone, size, five, two_hundred
     assert count == (two_hundred if method == "transfer" else five - 3 * (before["head.weight"].shape[1] + 1))
     sampler = TaskSampler(images, "novel", TaskSpec(2, 1, 1), seed=0)
     weights = models.ordered(model, checkpoints.load(directory.best).params)
-    evaluate = learners.build(spec.learner).scorer(model, weights, sampler, 1)
-    rows = np.array([evaluate(i) for i in range(2)])
+    evaluate = learners.build(spec.learner, backends.preferred(model, "cpu")).scorer(model, weights, sampler, 1)
+    rows = np.array(evaluate(range(2)))
     assert rows[:, 1].mean() == score.accuracy
     assert rows[:, 0].mean() == pytest.approx(score.loss, rel=1e-6)
 

@@ -121,7 +121,8 @@ def test_the_first_update_is_adam_on_the_summed_reference_gradient(spec, images,
         # Adam's first step by formula: m / (1 - b1) = g, v / (1 - b2) = g^2.
         expected = before[name] - spec.outer_lr * total[name] / (total[name].abs() + 1e-8)
         torch.testing.assert_close(value, expected, rtol=0, atol=1e-6)
-        assert not torch.equal(value, before[name]) or not total[name].any()
+        # A bias before batch statistics has no part in the loss; its gradient is rounding, if any.
+        assert not torch.equal(value, before[name]) or total[name].abs().max() < 1e-14
 
 
 def test_no_task_is_used_twice(spec, images, tmp_path, monkeypatch):
@@ -236,7 +237,9 @@ def test_a_diverged_run_is_saved_between_validations_too(spec, images, tmp_path,
 
 @pytest.mark.parametrize(("size", "count"), [(1, 4), (2, 4), (2, 5), (3, 4), (5, 3)])
 def test_rows_come_back_in_task_order(size, count):
-    found = in_threads(size, lambda group: in_task_order(group, count, lambda i: torch.tensor([i, 10.0 * i])))
+    found = in_threads(
+        size, lambda group: in_task_order(group, count, lambda some: [torch.tensor([i, 10.0 * i]) for i in some])
+    )
     assert [f.tolist() for f in found] == [[[i, 10.0 * i] for i in range(count)]] * size
 
 

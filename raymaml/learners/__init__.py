@@ -2,7 +2,8 @@
 
 import torch
 
-from raymaml import models
+from raymaml import backends, models
+from raymaml.backends import PLAIN, Execution
 from raymaml.data.imageset import ImageSet
 from raymaml.learners.base import Gradient, Learner, Objective, Scorer, Trace, Tracer, predict, score, trace
 from raymaml.learners.maml import Maml, MetaObjective
@@ -30,9 +31,9 @@ __all__ = [
 ]
 
 
-def build(spec: LearnerSpec) -> Learner:
+def build(spec: LearnerSpec, execution: Execution = PLAIN) -> Learner:
     """The learner of `spec`."""
-    return Maml(spec) if isinstance(spec, MamlSpec) else Transfer(spec)
+    return Maml(spec, execution) if isinstance(spec, MamlSpec) else Transfer(spec, execution)
 
 
 def objective(spec: TrainSpec, images: ImageSet, *, seed: int, device: torch.device | str = "cpu") -> Objective:
@@ -44,5 +45,5 @@ def objective(spec: TrainSpec, images: ImageSet, *, seed: int, device: torch.dev
     model, dtype = models.build(spec.model), getattr(torch, spec.precision)
     if isinstance(spec.learner, MamlSpec):
         base = TaskSampler(images, "base", spec.task, seed=seed, dtype=dtype, device=device, augment=spec.augment)
-        return MetaObjective(Maml(spec.learner), model, base)
+        return MetaObjective(Maml(spec.learner, backends.preferred(model, device)), model, base)
     return PretrainingObjective(spec.learner, model, PixelSource(images, dtype, device, spec.augment), images, seed)

@@ -10,11 +10,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from raymaml.backends import Execution
 from raymaml.models import apply
 from raymaml.params import Params
 from raymaml.tasks import Task, TaskSampler
 
-Scorer = Callable[[int], tuple[float, float]]  # number of a task -> query loss (nats), accuracy (0..1)
+Scorer = Callable[[Sequence[int]], list[tuple[float, float]]]  # numbers of tasks -> query losses (nats), accuracies
 Predictor = Callable[[Tensor], Tensor]  # images, or features of them -> logits (image, output)
 Batch = tuple[Tensor, Tensor]  # images, or features of them, class by class, with their labels
 
@@ -28,7 +29,7 @@ class Trace:
     support_loss: list[float]  # (step,) nats
 
 
-Tracer = Callable[[int], Trace]  # by number of the task
+Tracer = Callable[[Sequence[Params], Sequence[int]], list[Trace]]  # initial weights and number of each task
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,11 @@ class Gradient:
 
 class Learner(Protocol):
     """A way to adapt to a task. Implementations are frozen values; weights come in and go out."""
+
+    @property
+    def execution(self) -> Execution:
+        """How its numbers are computed."""
+        ...
 
     def adapt(self, model: nn.Module, params: Mapping[str, Tensor], task: Task, steps: int) -> Params:
         """The weights after `steps` inner steps on the task's support set; detached."""
@@ -61,15 +67,11 @@ class Learner(Protocol):
         """The weights after each of the ascending numbers of inner steps, from one adaptation; detached."""
         ...
 
-    def tracer(
-        self,
-        model: nn.Module,
-        params: Mapping[str, Tensor],
-        sampler: TaskSampler,
-        steps: Sequence[int],
-        queries: Sequence[int],
-    ) -> Tracer:
-        """As `scorer`, with a value for each of the ascending steps and each number of query images per class."""
+    def tracer(self, model: nn.Module, sampler: TaskSampler, steps: Sequence[int], queries: Sequence[int]) -> Tracer:
+        """Task evaluations with a value for each of the ascending steps and each number of query images per class.
+
+        Tasks that start from the same weights, the same object, share what they can.
+        """
         ...
 
 
@@ -86,8 +88,8 @@ class Objective(Protocol):
         """Whether they are averaged rather than summed."""
         ...
 
-    def gradient(self, params: Params, step: int, piece: int) -> Gradient:
-        """One piece of update number `step`; running statistics among `params` move in place."""
+    def gradients(self, params: Params, step: int, pieces: Sequence[int]) -> list[Gradient]:
+        """Some pieces of update number `step`; running statistics among `params` move in place."""
         ...
 
 
@@ -108,7 +110,7 @@ def trace(predictors: Iterable[Predictor], support: Batch, query: Batch, way: in
     Each number of query images is a batch of its own, since batch norm sees the whole batch: the values are those
     of a task with so many query images, to the bit.
     """
-    parts = [tuple(first_of_each(rows, way, count) for rows in query) for count in queries]
+    parts = [tuple(first_of_each(rows[None], way, count)[0] for rows in query) for count in queries]
     found = Trace([], [], [])
     for predictor in predictors:
         scores = [score_logits(predictor(x), y) for x, y in parts]
@@ -118,9 +120,9 @@ def trace(predictors: Iterable[Predictor], support: Batch, query: Batch, way: in
     return found
 
 
-def first_of_each(rows: Tensor, way: int, count: int) -> Tensor:
-    """The first `count` rows of each class, of rows (way * each, ...) that lie class by class."""
-    return rows.view(way, -1, *rows.shape[1:])[:, :count].flatten(0, 1)
+def first_of_each(x: Tensor, way: int, count: int) -> Tensor:
+    """The first `count` rows of each class, of rows (task, way * each, ...) that lie class by class."""
+    return x.view(len(x), way, -1, *x.shape[2:])[:, :, :count].flatten(1, 2)
 
 
 def score_logits(logits: Tensor, labels: Tensor) -> tuple[float, float]:

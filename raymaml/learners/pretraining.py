@@ -13,6 +13,7 @@ from raymaml.data.imageset import ImageSet
 from raymaml.errors import SpecError
 from raymaml.learners.base import Batch, Trace, Tracer, score_logits
 from raymaml.learners.transfer import base_images
+from raymaml.params import Params
 from raymaml.specs import PretrainingSpec
 from raymaml.tasks import KEPT_BYTES, TaskSampler
 
@@ -28,25 +29,18 @@ class Pretraining:
     spec: PretrainingSpec
     kept: dict[int, Batch] = field(default_factory=dict, init=False, compare=False, repr=False)
 
-    def tracer(
-        self,
-        model: nn.Module,
-        params: Mapping[str, Tensor],
-        sampler: TaskSampler,
-        steps: Sequence[int],
-        queries: Sequence[int],
-    ) -> Tracer:
+    def tracer(self, model: nn.Module, sampler: TaskSampler, steps: Sequence[int], queries: Sequence[int]) -> Tracer:
         """Loss (nats) and accuracy (0..1) of the batches of the sampler's data set and seed, by number.
 
         The support loss is the loss. `steps` and `queries` are one each, see `specs.NO_TASKS`.
         """
 
-        def trace_batch(number: int) -> Trace:
+        def trace_batch(params: Params, number: int) -> Trace:
             x, y = self.batch(sampler, number)
             loss, accuracy = score_logits(self._logits(model, params, x), y)
             return Trace([[loss]], [[accuracy]], [loss])
 
-        return trace_batch
+        return lambda starts, numbers: list(map(trace_batch, starts, numbers))
 
     @torch.no_grad()
     def _logits(self, model: nn.Module, params: Mapping[str, Tensor], x: Tensor) -> Tensor:

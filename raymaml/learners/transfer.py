@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from raymaml import models, streams
+from raymaml.backends import PLAIN, Backend, Execution
 from raymaml.data.imageset import ImageSet
 from raymaml.learners.base import Batch, Gradient, Scorer, Trace, Tracer, accuracy_of, score_logits, trace
 from raymaml.params import Params
@@ -32,6 +33,7 @@ class Transfer:
     """A frozen backbone under a linear head that SGD fits to the support set (recipe 3.2)."""
 
     spec: TransferSpec
+    execution: Execution = PLAIN
 
     def adapt(self, model: nn.Module, params: Mapping[str, Tensor], task: Task, steps: int) -> Params:
         """The weights with the head of the task, (way, feature), after `steps` head updates."""
@@ -41,45 +43,42 @@ class Transfer:
         self, model: nn.Module, params: Mapping[str, Tensor], task: Task, steps: Sequence[int]
     ) -> Iterator[Params]:
         """The weights with the head of the task, (way, feature), after each of the ascending numbers of updates."""
-        with torch.no_grad():
-            support = models.features(model, params, task.support_x)
+        support = self.execution.backend.features(model, params, task.support_x)
         for weight, bias in self.heads(support, task.support_y, steps, *task.key):
             yield {**{k: v.detach() for k, v in params.items()}, HEAD_WEIGHT: weight, HEAD_BIAS: bias}
 
     def evaluate(self, model: nn.Module, params: Mapping[str, Tensor], task: Task, steps: int) -> tuple[float, float]:
         """Mean cross-entropy (nats) and accuracy (0..1) of the query set after `steps` head updates."""
-        with torch.no_grad():
-            support, query = (models.features(model, params, x) for x in (task.support_x, task.query_x))
+        extract = partial(self.execution.backend.features, model, params)
+        support, query = (extract(x) for x in (task.support_x, task.query_x))
         return self._score(support, task.support_y, query, task.query_y, steps, *task.key)
 
     def scorer(self, model: nn.Module, params: Mapping[str, Tensor], sampler: TaskSampler, steps: int) -> Scorer:
         """Evaluates tasks on features that are extracted once, class by class."""
-        batches = _features_of(model, params, sampler)
+        bank = self._bank(model, params, sampler)
 
         def score_task(number: int) -> tuple[float, float]:
-            support, query = batches(number)
+            support, query = bank.task(sampler, number)
             return self._score(*support, *query, steps, *sampler.key(number))
 
-        return score_task
+        return lambda numbers: [score_task(number) for number in numbers]
 
-    def tracer(
-        self,
-        model: nn.Module,
-        params: Mapping[str, Tensor],
-        sampler: TaskSampler,
-        steps: Sequence[int],
-        queries: Sequence[int],
-    ) -> Tracer:
-        """Follows tasks on features that are extracted once, each along one fit of a head."""
-        batches = _features_of(model, params, sampler)
+    def tracer(self, model: nn.Module, sampler: TaskSampler, steps: Sequence[int], queries: Sequence[int]) -> Tracer:
+        """Follows tasks on features that are extracted once for weights, each along one fit of a head."""
+        banks: list[FeatureBank] = []  # of the last weights
 
-        def trace_task(number: int) -> Trace:
-            support, query = batches(number)
+        def trace_task(start: Params, number: int) -> Trace:
+            if not banks or banks[0].params is not start:
+                banks[:] = [self._bank(model, start, sampler)]
+            support, query = banks[0].task(sampler, number)
             heads = self.heads(*support, steps, *sampler.key(number))
             fitted = (partial(F.linear, weight=weight, bias=bias) for weight, bias in heads)
             return trace(fitted, support, query, sampler.spec.way, queries)
 
-        return trace_task
+        return lambda starts, numbers: list(map(trace_task, starts, numbers))
+
+    def _bank(self, model: nn.Module, params: Mapping[str, Tensor], sampler: TaskSampler) -> FeatureBank:
+        return FeatureBank(self.execution.backend, model, params, sampler.images, sampler.pixels)
 
     def _score(
         self, support: Tensor, y: Tensor, query: Tensor, query_y: Tensor, steps: int, *key: Key
@@ -126,31 +125,24 @@ def _fresh_head(way: int, x: Tensor, *key: Key) -> tuple[Tensor, Tensor]:
     return drawn[: way * count].view(way, count).requires_grad_(), drawn[way * count :].clone().requires_grad_()
 
 
-def _features_of(
-    model: nn.Module, params: Mapping[str, Tensor], sampler: TaskSampler
-) -> Callable[[int], tuple[Batch, Batch]]:
-    """The support and the query set of each task, as features."""
-    bank = FeatureBank(model, params, sampler.images, sampler.pixels)
-
-    def batches(number: int) -> tuple[Batch, Batch]:
-        where = sampler.indices(number)
-        support, query = (
-            (bank.rows(where.classes, rows), sampler.labels(rows.shape[1])) for rows in (where.support, where.query)
-        )
-        return support, query
-
-    return batches
-
-
 @dataclass
 class FeatureBank:
     """Features of whole classes, extracted when they are first asked for."""
 
+    backend: Backend
     model: nn.Module
     params: Mapping[str, Tensor]
     images: ImageSet
     pixels: PixelSource
     found: dict[int, Tensor] = field(default_factory=dict, init=False)  # class -> (image of the class, feature)
+
+    def task(self, sampler: TaskSampler, number: int) -> tuple[Batch, Batch]:
+        """The support and the query set of a task, as features."""
+        where = sampler.indices(number)
+        support, query = (
+            (self.rows(where.classes, rows), sampler.labels(rows.shape[1])) for rows in (where.support, where.query)
+        )
+        return support, query
 
     def rows(self, classes: npt.NDArray[np.int64], rows: npt.NDArray[np.int64]) -> Tensor:
         """Features of image rows (class, image), as (class * image, feature)."""
@@ -160,13 +152,12 @@ class FeatureBank:
     def _places(self, class_index: int, rows: npt.NDArray[np.int64]) -> Tensor:
         return torch.from_numpy(np.searchsorted(self.images.rows_of_class[class_index], rows))
 
-    @torch.no_grad()
     def _class(self, class_index: int) -> Tensor:
         if class_index not in self.found:
             rows = self.images.rows_of_class[class_index]
             batches = [rows[i : i + FEATURE_BATCH] for i in range(0, len(rows), FEATURE_BATCH)]
             self.found[class_index] = torch.cat(
-                [models.features(self.model, self.params, self.pixels.normalised(batch)) for batch in batches]
+                [self.backend.features(self.model, self.params, self.pixels.normalised(batch)) for batch in batches]
             )
         return self.found[class_index]
 
@@ -208,11 +199,11 @@ class PretrainingObjective:
         x = self.pixels.normalised(self.rows[chosen], "step", self.seed, step)
         return x, torch.from_numpy(self.labels[chosen]).to(x.device)
 
-    def gradient(self, params: Params, step: int, piece: int) -> Gradient:
-        """The gradient of one batch; the running statistics among `params` take its own in."""
+    def gradients(self, params: Params, step: int, pieces: Sequence[int]) -> list[Gradient]:
+        """The gradient of one batch, the only piece; the running statistics among `params` take its own in."""
         x, y = self.batch(step)
         leaves = {name: params[name].detach().requires_grad_() for name in models.trained_names(self.model)}
         logits = models.apply(self.model, {**params, **leaves}, x, training=True)
         loss = F.cross_entropy(logits, y)
         grads = torch.autograd.grad(loss, list(leaves.values()))
-        return Gradient(dict(zip(leaves, grads, strict=True)), loss.item(), accuracy_of(logits.detach(), y))
+        return [Gradient(dict(zip(leaves, grads, strict=True)), loss.item(), accuracy_of(logits.detach(), y))]

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from raymaml.models.layers import ComputeLayer, Layer, Pool
+from raymaml.models.memory import for_device
+
 WIDTH = 64
 POOLED_BLOCKS = 4  # Conv6 leaves its last two blocks un-pooled
-
-
-def _as_channels_last(x: Tensor) -> Tensor:
-    # On the CPU max-pooling in NCHW is scalar code: 1.6 times slower over a whole task evaluation.
-    return x.contiguous(memory_format=torch.channels_last) if x.device.type == "cpu" else x
 
 
 class ConvBlock(nn.Module):
@@ -26,8 +23,7 @@ class ConvBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (batch, channel, height, width) to (batch, 64, height', width')."""
-        # After the convolution too: with one input channel torch cannot tell the format and drops it.
-        x = F.relu(self.norm(_as_channels_last(self.conv(_as_channels_last(x)))))
+        x = F.relu(self.norm(self.conv(for_device(x))))
         return F.max_pool2d(x, 2) if self.pool else x
 
 
@@ -46,3 +42,10 @@ class ConvNet(nn.Module):
         """Logits (batch, outputs) of images (batch, channel, height, width), or what the head is given."""
         found: Tensor = self.blocks(x).flatten(1)
         return found if features else self.head(found)
+
+    def flow(self, x: Tensor, layer: ComputeLayer) -> Tensor:
+        """What `forward` flattens: a map (batch, 64, height, width), by any way to compute a layer."""
+        for i in range(len(self.blocks)):
+            pool = Pool() if i < POOLED_BLOCKS else None
+            x = layer(x, f"blocks.{i}.conv", f"blocks.{i}.norm", Layer(pool=pool))
+        return x

@@ -5,6 +5,9 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from raymaml.models.layers import ComputeLayer, Layer, Pool
+from raymaml.models.memory import for_device
+
 WIDTHS = (64, 128, 256, 512)
 
 
@@ -24,6 +27,15 @@ class BasicBlock(nn.Module):
         y = F.relu(self.norm1(self.conv1(x)))
         return F.relu(self.norm2(self.conv2(y)) + self.shortcut(x))
 
+    def flow(self, x: Tensor, layer: ComputeLayer, name: str) -> Tensor:
+        """As `forward`, by any way to compute a layer; `name` is the block's own."""
+        stride = self.conv1.stride[0]
+        y = layer(x, f"{name}.conv1", f"{name}.norm1", Layer(stride))
+        y = layer(y, f"{name}.conv2", f"{name}.norm2", Layer(relu=False))
+        if not isinstance(self.shortcut, nn.Identity):
+            x = layer(x, f"{name}.shortcut.0", f"{name}.shortcut.1", Layer(stride, padding=0, relu=False))
+        return F.relu(y + x)
+
 
 def _projection(channels: int, width: int, stride: int, norm: type[nn.Module]) -> nn.Module:
     return nn.Sequential(nn.Conv2d(channels, width, 1, stride=stride, bias=False), norm(width))
@@ -41,9 +53,17 @@ class ResNet(nn.Module):
 
     def forward(self, x: Tensor, *, features: bool = False) -> Tensor:
         """Logits (batch, outputs) of images (batch, channel, 224, 224), or what the head is given."""
-        x = F.max_pool2d(F.relu(self.norm(self.stem(x))), 3, stride=2, padding=1)
+        x = F.max_pool2d(F.relu(self.norm(self.stem(for_device(x)))), 3, stride=2, padding=1)
         found: Tensor = F.avg_pool2d(self.stages(x), 7).flatten(1)
         return found if features else self.head(found)
+
+    def flow(self, x: Tensor, layer: ComputeLayer) -> Tensor:
+        """What `forward` flattens: a map (batch, 512, 1, 1), by any way to compute a layer."""
+        x = layer(x, "stem", "norm", Layer(stride=2, padding=3, pool=Pool(3, 2, 1)))
+        for i, block in enumerate(self.stages):
+            assert isinstance(block, BasicBlock)
+            x = block.flow(x, layer, f"stages.{i}")
+        return F.avg_pool2d(x, 7)
 
 
 def _blocks(per_stage: int, norm: type[nn.Module]) -> list[nn.Module]:

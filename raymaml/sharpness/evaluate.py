@@ -16,7 +16,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from raymaml import models, params, streams
+from raymaml import backends, models, params, streams
+from raymaml.backends.base import losses, stacked, unstacked
 from raymaml.data.imageset import ImageSet
 from raymaml.learners import Maml
 from raymaml.models import apply
@@ -35,20 +36,24 @@ class Problem:
     """One task, as functions of weights."""
 
     adapt: Callable[[Mapping[str, Tensor]], Params]  # the inner loop; detached
-    loss: Callable[[Mapping[str, Tensor]], Tensor]  # on the query set, nats; differentiable
+    adapted_loss: Callable[[Mapping[str, Tensor]], float]  # after adapting from these weights, nats
+    gradient: Callable[[Mapping[str, Tensor]], tuple[float, Params]]  # at these weights, and the loss there, nats
+    loss: Callable[[Mapping[str, Tensor]], Tensor]  # at these weights, nats; differentiable to any order
     key: tuple[Key, ...]  # of what is drawn for the task
-
-    def adapted_loss(self, start: Mapping[str, Tensor]) -> float:
-        """The query loss after adapting from `start`."""
-        adapted = self.adapt(start)
-        with torch.no_grad():
-            return self.loss(adapted).item()
 
 
 def problem_of(model: nn.Module, learner: Maml, task: Task, steps: int) -> Problem:
-    """A task under MAML."""
+    """A task under MAML; losses are those of the query set."""
+
+    def gradient(weights: Mapping[str, Tensor]) -> tuple[float, Params]:
+        y = task.query_y
+        logits, grads = learner.execution.backend.gradient(model, stacked([weights]), task.query_x[None], y)
+        return losses(logits, y).item(), unstacked(grads, 0)
+
     return Problem(
         lambda start: learner.adapt(model, start, task, steps),
+        lambda start: learner.evaluate(model, start, task, steps)[0],
+        gradient,
         lambda weights: F.cross_entropy(apply(model, weights, task.query_x), task.query_y),
         task.key,
     )
@@ -69,9 +74,7 @@ class Measurement:
 
     @cached_property
     def _loss_and_gradient(self) -> tuple[float, Params]:
-        leaves = {name: value.detach().requires_grad_() for name, value in self.adapted.items()}
-        loss = self.problem.loss(leaves)
-        return loss.item(), dict(zip(leaves, torch.autograd.grad(loss, list(leaves.values())), strict=True))
+        return self.problem.gradient(self.adapted)
 
     @property
     def loss(self) -> float:
@@ -179,7 +182,8 @@ def sharpness_evaluator(
     """
     images.check(spec.data_digest)
     dtype = getattr(torch, spec.precision)
-    model, learner = models.build(spec.model), Maml(spec.learner)
+    model = models.build(spec.model)
+    learner = Maml(spec.learner, backends.preferred(model, device))
     sampler = TaskSampler(images, spec.split, spec.task, seed=spec.task_seed, dtype=dtype, device=device)
     return SharpnessEvaluator(
         spec,

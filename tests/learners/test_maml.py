@@ -38,14 +38,14 @@ def assert_close(found, expected):
 @pytest.mark.parametrize("order", [1, 2])
 @pytest.mark.parametrize("steps", [0, 1, 5])
 def test_the_meta_gradient_equals_the_one_by_hand(model, params, task, order, steps):
-    found = learner(order, steps).task_gradient(model, params, task)
+    found = learner(order, steps).task_gradients(model, params, [task])[0]
     assert_close(found.grads, reference.meta_gradient(params, task, 0.05, steps, order))
     assert found.loss == pytest.approx(reference.query_loss(params, task, 0.05, steps), rel=1e-9)
     assert found.accuracy == learner().evaluate(model, params, task, steps)[1]
 
 
 def test_the_two_orders_differ(model, params, task):
-    first, second = (learner(order).task_gradient(model, params, task).grads for order in (1, 2))
+    first, second = (learner(order).task_gradients(model, params, [task])[0].grads for order in (1, 2))
     assert not torch.allclose(first["head.weight"], second["head.weight"], rtol=1e-3)
 
 
@@ -53,7 +53,7 @@ def test_second_order_is_the_slope_of_the_adapted_loss(model, params, task):
     # Finite differences share no derivative with autograd.
     generator = torch.Generator().manual_seed(0)
     direction = {n: torch.randn(v.shape, generator=generator, dtype=v.dtype) for n, v in params.items()}
-    grads = learner(order=2, steps=2).task_gradient(model, params, task).grads
+    grads = learner(order=2, steps=2).task_gradients(model, params, [task])[0].grads
     slope = sum((grads[n] * direction[n]).sum().item() for n in params)
     h = 1e-7
     ahead, behind = (
@@ -95,12 +95,12 @@ def test_a_trace_follows_one_adaptation(model, params, images, monkeypatch):
     sampler = TaskSampler(images, "base", TaskSpec(5, 1, 3), seed=0, dtype=torch.float64)
     with monkeypatch.context() as patched:
         patched.setattr(models, "_run", count)
-        found = learner().tracer(model, params, sampler, [0, 2, 3], [1, 3])(1)
+        found = learner().tracer(model, sampler, [0, 2, 3], [1, 3])([params], [1])[0]
     assert seen == {True: 3 * 5, False: 3 * (5 * 1 + 5 * 3 + 5)}  # three steps; both query sets and the support set
     for k, steps in enumerate((0, 2, 3)):
         for q, query in enumerate((1, 3)):
             alone = TaskSampler(images, "base", TaskSpec(5, 1, query), seed=0, dtype=torch.float64)
-            assert (found.loss[k][q], found.accuracy[k][q]) == learner().scorer(model, params, alone, steps)(1)
+            assert (found.loss[k][q], found.accuracy[k][q]) == learner().scorer(model, params, alone, steps)([1])[0]
         expected = reference.support_loss(params, sampler.task(1), 0.05, steps)
         assert found.support_loss[k] == pytest.approx(expected, rel=1e-8)
 

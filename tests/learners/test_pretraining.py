@@ -24,9 +24,9 @@ def sampler(images):
 def test_an_evaluation_moves_no_statistics(model, sampler, norm):
     params = cast(models.initial_params(model, 1), torch.float64)
     before = cast(params, torch.float64)
-    trace = Pretraining(PretrainingSpec(batch=40, norm=norm)).tracer(model, params, sampler, (0,), (1,))
-    first = trace(0)
-    assert [trace(1), trace(0)][1] == first
+    trace = Pretraining(PretrainingSpec(batch=40, norm=norm)).tracer(model, sampler, (0,), (1,))
+    [first] = trace([params], [0])
+    assert trace([params, params], [1, 0])[1] == first
     assert all(torch.equal(params[name], value) for name, value in before.items())
 
 
@@ -54,6 +54,6 @@ def test_only_so_many_batches_are_kept(sampler, monkeypatch):
 def test_running_statistics_are_used_where_they_are_asked_for(model, sampler):
     params = cast(models.initial_params(model, 1), torch.float64)
     learner = Pretraining(PretrainingSpec(batch=40, norm="running"))
-    found = learner.tracer(model, params, sampler, (0,), (1,))(2)
+    found = learner.tracer(model, sampler, (0,), (1,))([params], [2])[0]
     loss, accuracy = score(model, params, *learner.batch(sampler, 2))
     assert (found.loss, found.accuracy, found.support_loss) == ([[loss]], [[accuracy]], [loss])

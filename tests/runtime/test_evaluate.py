@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from raymaml import checkpoints, learners, models
+from raymaml import backends, checkpoints, learners, models
 from raymaml.errors import MissingError, SpecError
 from raymaml.landscape.scores import score
 from raymaml.params import cast
@@ -28,7 +28,7 @@ def test_every_value_is_the_plain_task_evaluation(stores, trained, glyphs):
         model = models.build(spec.model)
         weights = cast(loaded.params, torch.float64)
         sampler = TaskSampler(glyphs, store.spec.split, TaskSpec(5, 1, 1), seed=0, dtype=torch.float64)
-        learner = learners.build(spec.learner)
+        learner = learners.build(spec.learner, backends.preferred(model, "cpu"))
         for number in (0, 29):
             loss, accuracy = learner.evaluate(model, weights, sampler.task(number), spec.test_steps)
             assert store.read("loss")[number, 0, 0, 0, 0] == loss

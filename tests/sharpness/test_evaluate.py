@@ -6,7 +6,7 @@ import pytest
 import reference
 import torch
 
-from raymaml import learners, models
+from raymaml import backends, learners, models
 from raymaml.errors import MismatchError, SpecError
 from raymaml.params import cast, from_vector
 from raymaml.sharpness.evaluate import Measurement, Problem, SharpnessEvaluator, sharpness_evaluator
@@ -59,7 +59,8 @@ def test_the_sharpness_of_a_task_equals_the_one_by_hand(sharp_spec, weights, ima
 
 
 def test_the_loss_is_that_of_an_evaluation_exactly(evaluator, sharp_spec, weights, tasks):
-    model, learner = models.build(sharp_spec.model), learners.build(sharp_spec.learner)
+    model = models.build(sharp_spec.model)
+    learner = learners.build(sharp_spec.learner, backends.preferred(model, "cpu"))
     plain = cast(weights, torch.float64)
     expected = [learner.evaluate(model, plain, task, sharp_spec.steps)[0] for task in tasks]
     assert evaluator.part(range(3), ["standard"])["loss0"].tolist() == expected

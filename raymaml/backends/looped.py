@@ -1,0 +1,93 @@
+"""One task after the other: the layers as they stand, or fused ones."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from raymaml import models
+from raymaml.backends.base import HEAD_BIAS, HEAD_WEIGHT, Function, gradients, leaves, unstacked
+from raymaml.models import fused
+from raymaml.models.layers import ComputeLayer, Layer
+from raymaml.models.memory import for_device
+from raymaml.params import Params
+
+
+@dataclass(frozen=True)
+class Plain:
+    """Autograd over the network as it is defined: for any network, on any device, differentiable to any order."""
+
+    name: str = "plain"
+
+    def runs(self, model: nn.Module, device: torch.device) -> bool:
+        """Always."""
+        return True
+
+    def logits(self, model: nn.Module, weights: Params, x: Tensor) -> Tensor:
+        """See `Backend`."""
+        with torch.no_grad():
+            return _stack([self._run(model, unstacked(weights, t), x[t]) for t in range(len(x))])
+
+    def gradient(self, model: nn.Module, weights: Params, x: Tensor, y: Tensor) -> tuple[Tensor, Params]:
+        """See `Backend`."""
+        rows, grads = [], []
+        for t in range(len(x)):
+            own = leaves(unstacked(weights, t))
+            logits = self._run(model, own, x[t])
+            grads.append(gradients(F.cross_entropy(logits, y), own))
+            rows.append(logits.detach())
+        return _stack(rows), {name: _stack([g[name] for g in grads]) for name in grads[0]}
+
+    def features(self, model: nn.Module, params: Mapping[str, Tensor], x: Tensor) -> Tensor:
+        """See `Backend`."""
+        with torch.no_grad():
+            return models.features(model, params, x)
+
+    def prepared(self, function: Function) -> Function:
+        """The function itself."""
+        return function
+
+    def _run(self, model: nn.Module, weights: Params, x: Tensor) -> Tensor:
+        return models.apply(model, weights, x)
+
+
+def _stack(rows: list[Tensor]) -> Tensor:
+    return rows[0][None] if len(rows) == 1 else torch.stack(rows)  # of one: a view
+
+
+@dataclass(frozen=True)
+class Fused(Plain):
+    """The layers of `models.fused`, for our backbones on the CPU."""
+
+    name: str = "fused"
+
+    def runs(self, model: nn.Module, device: torch.device) -> bool:
+        """For backbones that are a flow of layers, on the CPU."""
+        return hasattr(model, "flow") and device.type == "cpu"
+
+    def features(self, model: nn.Module, params: Mapping[str, Tensor], x: Tensor) -> Tensor:
+        """See `Backend`."""
+        with torch.no_grad():
+            return self._features(model, params, x)
+
+    def _run(self, model: nn.Module, weights: Params, x: Tensor) -> Tensor:
+        return F.linear(self._features(model, weights, x), weights[HEAD_WEIGHT], weights[HEAD_BIAS])
+
+    def _features(self, model: nn.Module, weights: Mapping[str, Tensor], x: Tensor) -> Tensor:
+        found: Tensor = model.flow(for_device(x), _fused_layer(weights))  # type: ignore[operator]
+        return found.flatten(1)
+
+
+def _fused_layer(weights: Mapping[str, Tensor]) -> ComputeLayer:
+    def compute(x: Tensor, conv: str, norm: str, layer: Layer) -> Tensor:
+        weight, gamma, beta = weights[f"{conv}.weight"], weights[f"{norm}.weight"], weights[f"{norm}.bias"]
+        if (mean := weights.get(f"{norm}.running_mean")) is None:
+            return fused.conv_norm(x, weight, gamma, beta, layer)
+        fixed = fused.FixedNorm(gamma, beta, mean, weights[f"{norm}.running_var"])
+        return fused.conv_fixed_norm(x, weight, weights.get(f"{conv}.bias"), fixed, layer)
+
+    return compute
