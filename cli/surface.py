@@ -98,6 +98,14 @@ def surface(
     ] = None,
     actors: options.Actors = None,
     threads: options.Threads = None,
+    backend: Annotated[
+        Literal["graph", "fused", "grouped", "plain", "vmap"] | None,
+        typer.Option(
+            help="How to compute: equal but for rounding. Default: the fastest in a short trial, recorded in the "
+            "store. graph needs a GPU, fused the CPU.",
+            show_default=False,
+        ),
+    ] = None,
     address: options.Address = None,
     figure: Annotated[bool, typer.Option(help="Draw the surface at the end.")] = True,
 ) -> None:
@@ -135,6 +143,7 @@ def surface(
         "address": address,
         "actors": actors,
         "threads": threads or 1,
+        "backend": backend,
         "on_stop": lambda: options.say_stop("blocks"),
         **(_of_training if loss == "training" else _of_meta)(of_tasks, of_images),
     }

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import nn
@@ -13,7 +15,7 @@ from raymaml.backends.looped import Fused, Plain
 from raymaml.backends.together import Grouped, Vmap
 from raymaml.errors import SpecError
 
-__all__ = ["NAMES", "PLAIN", "Backend", "Execution", "able", "build", "preferred"]
+__all__ = ["NAMES", "PLAIN", "Backend", "Execution", "able", "build", "preferred", "recorded"]
 
 PREFERENCE: tuple[Backend, ...] = (Graphed(), Fused(), Grouped(), Plain(), Vmap())
 NAMES = tuple(backend.name for backend in PREFERENCE)
@@ -26,6 +28,22 @@ class Execution:
 
     backend: Backend
     at_once: int = 1  # tasks
+    tf32: bool = False  # let a GPU multiply float32 with 10 bits of mantissa
+
+    def record(self) -> dict[str, str | int | bool]:
+        """For a store."""
+        return {"backend": self.backend.name, "at_once": self.at_once, "tf32": self.tf32}
+
+
+def recorded(record: Mapping[str, Any] | None) -> Execution:
+    """The execution of a record; stores from before there were back ends have none, and the plain one.
+
+    Raises:
+        SpecError: the back end is not one of this installation.
+    """
+    if record is None:
+        return PLAIN
+    return Execution(build(record["backend"]), record["at_once"], record["tf32"])
 
 
 PLAIN = Execution(Plain())

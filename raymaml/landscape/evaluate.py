@@ -19,7 +19,7 @@ from functools import cached_property
 import torch
 from torch import nn
 
-from raymaml import backends, learners, models, params
+from raymaml import backends, learners, machine, models, params
 from raymaml.backends import Execution
 from raymaml.data.imageset import ImageSet
 from raymaml.landscape import values
@@ -72,10 +72,11 @@ class Evaluator:
         """
         found = values.empty(block.shape, len(self.steps), len(self.queries), self.dtype)
         cells = self._initial(block) if self.adapted is None else self._adapted(block, self.adapted)
-        for (t, k, i, j), trace in cells:
-            found.loss[t, k, :, i, j] = trace.loss
-            found.accuracy[t, k, :, i, j] = trace.accuracy
-            found.support_loss[t, k, i, j] = trace.support_loss
+        with machine.tf32(self.execution.tf32):
+            for (t, k, i, j), trace in cells:
+                found.loss[t, k, :, i, j] = trace.loss
+                found.accuracy[t, k, :, i, j] = trace.accuracy
+                found.support_loss[t, k, i, j] = trace.support_loss
         return found
 
     def _initial(self, block: Block) -> Iterator[tuple[Place, Trace]]:

@@ -51,6 +51,13 @@ class Plan:
         )
         return (Block(task, alpha, beta) for alpha in alphas for beta in betas for task in tasks)
 
+    def block_of(self, cell: tuple[int, int, int]) -> Block:
+        """The block that a cell (task, alpha, beta) lies in."""
+        starts = (at // step * step for at, step in zip(cell, self.block_shape, strict=True))
+        return Block(
+            *((s, min(s + step, size)) for s, step, size in zip(starts, self.block_shape, self.shape, strict=True))
+        )
+
     def holds(self, block: Block) -> bool:
         """Whether the block is one of `blocks()`."""
         axes = zip((block.task, block.alpha, block.beta), self.block_shape, self.shape, strict=True)

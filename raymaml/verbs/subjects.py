@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from raymaml import machine, streams
+from raymaml import backends, machine, streams
 from raymaml.data.imageset import ImageSet
 from raymaml.landscape.evaluate import evaluator_of
 from raymaml.landscape.plan import Block
@@ -121,13 +121,15 @@ class Surface:
         return {name: values[t, ..., i, j] for name, values in self._arrays.items()}
 
     def recompute(self, weights: Params, images: ImageSet, precision: Precision) -> Callable[[Cell], Values]:
-        """Each cell as a block of its own, with no Ray and no other cell in it."""
+        """Each cell as a block of its own, with no Ray; with others only if the store's back end takes several."""
         spec = dataclasses.replace(self.store.spec, precision=precision)
-        evaluator = evaluator_of(spec, weights, images, machine.device_of("auto"))
+        execution = backends.recorded(self.store.provenance.get("execution"))
+        evaluator = evaluator_of(spec, weights, images, machine.device_of("auto"), execution)
 
         def one(cell: Cell) -> Values:
-            task, alpha, beta = ((at, at + 1) for at in cell)
-            return {n: v[0, ..., 0, 0] for n, v in evaluator.evaluate(Block(task, alpha, beta))._asdict().items()}
+            block = _alone(cell) if execution.at_once == 1 else self.store.plan.block_of(cell)
+            at = tuple(i - start for i, (start, _) in zip(cell, (block.task, block.alpha, block.beta), strict=True))
+            return {n: v[at[0], ..., at[1], at[2]] for n, v in evaluator.evaluate(block)._asdict().items()}
 
         return one
 
@@ -218,3 +220,8 @@ class Sharpness:
         yield Check("rises", not wrong, f"not the perturbed loss minus loss0: {', '.join(wrong)}" if wrong else text)
         if AVERAGED in self._done:
             yield Check("gradients", None, "not recomputed: averaged is checked from the stored gradient_sum")
+
+
+def _alone(cell: Cell) -> Block:
+    task, alpha, beta = ((at, at + 1) for at in cell)
+    return Block(task, alpha, beta)

@@ -39,6 +39,7 @@ def surface(
     address: str | None = None,
     actors: int | None = None,
     threads: int = 1,
+    backend: str | None = None,
     on_start: Callable[[SeedDir, SurfaceSpec, Path], None] = lambda seed, spec, path: None,
     on_progress: Callable[[Progress], None] = lambda progress: None,
     on_stop: Callable[[], None] = lambda: None,
@@ -57,6 +58,7 @@ def surface(
         address: of the Ray cluster; see `runtime.session`.
         actors: how many; by default as many as the cluster holds.
         threads: per actor.
+        backend: by which to compute; by default what a short trial finds fastest. See `runtime.surface.compute`.
         on_start: called once with what was chosen.
         on_progress: called after each block.
         on_stop: called at the first Ctrl-C, which lets the blocks in flight finish.
@@ -78,6 +80,7 @@ def surface(
         address=address,
         actors=actors,
         threads=threads,
+        backend=backend,
         on_progress=on_progress,
         on_stop=on_stop,
     )
@@ -97,6 +100,7 @@ def surfaces(
     address: str | None = None,
     actors: int | None = None,
     threads: int = 1,
+    backend: str | None = None,
     on_start: Callable[[list[SeedDir], list[SurfaceSpec], Path], None] = lambda seeds, specs, path: None,
     on_progress: Callable[[Progress], None] = lambda progress: None,
     on_stop: Callable[[], None] = lambda: None,
@@ -118,6 +122,7 @@ def surfaces(
         address: of the Ray cluster; see `runtime.session`.
         actors: how many; by default as many as the cluster holds.
         threads: per actor.
+        backend: by which to compute; by default what a short trial finds fastest. See `runtime.surface.compute`.
         on_start: called once with the chosen seeds, the specification of each surface, and the store.
         on_progress: called after each block.
         on_stop: called at the first Ctrl-C, which lets the blocks in flight finish.
@@ -150,6 +155,7 @@ def surfaces(
         address=address,
         actors=actors,
         threads=threads,
+        backend=backend,
         on_ready=lambda: sets.claim(path, specs[0]),
         on_progress=on_progress,
         on_stop=on_stop,

@@ -15,6 +15,17 @@ from raymaml.tasks import TaskSampler
 RHO = 0.05
 
 
+def problem_of_loss(adapt, loss, key):
+    """A problem whose losses and gradients are those of one differentiable function."""
+
+    def gradient(weights):
+        leaves = {name: value.detach().requires_grad_() for name, value in weights.items()}
+        value = loss(leaves)
+        return value.item(), dict(zip(leaves, torch.autograd.grad(value, list(leaves.values())), strict=True))
+
+    return Problem(adapt, lambda start: loss(adapt(start)).item(), gradient, loss, key)
+
+
 @pytest.fixture(scope="module")
 def weights(spec):
     return models.initial_params(models.build(spec.model), 1)
@@ -182,7 +193,7 @@ def quadratic(number=0):
         w = weights["w"].flatten()
         return w @ A @ w / 2 + (number + 1) * (B @ w)
 
-    return Problem(adapt, loss, ("quadratic", number))
+    return problem_of_loss(adapt, loss, ("quadratic", number))
 
 
 @pytest.fixture
@@ -237,14 +248,14 @@ def test_many_probes_find_the_trace(closed):
 
 def test_signs_find_the_trace_of_a_diagonal_at_once(closed):
     diagonal = torch.tensor([1.0, 2.0, 4.0], dtype=torch.float64)
-    problem = Problem(dict, lambda w: (diagonal * w["w"].flatten() ** 2).sum() / 2, ("diagonal",))
+    problem = problem_of_loss(dict, lambda w: (diagonal * w["w"].flatten() ** 2).sum() / 2, ("diagonal",))
     found = Measurement(closed.spec, {"w": W}, problem).numbers("hessian")
     assert found["trace"] == pytest.approx(7.0, rel=1e-12)
     assert found["eigenvalue"] == pytest.approx(4.0, rel=1e-9)
 
 
 def test_the_hessian_is_taken_at_the_adapted_weights(closed):
-    problem = Problem(quadratic().adapt, lambda w: (w["w"] ** 3).sum() / 6, ("cubic",))
+    problem = problem_of_loss(quadratic().adapt, lambda w: (w["w"] ** 3).sum() / 6, ("cubic",))
     found = Measurement(closed.spec, {"w": W}, problem).numbers("hessian")
     assert found["eigenvalue"] == pytest.approx(SHRUNK * 1.0, rel=1e-9)
     assert found["trace"] == pytest.approx(SHRUNK * (1.0 - 2.0 + 0.5), rel=1e-9)
@@ -277,7 +288,7 @@ def test_the_adaptive_measure_of_a_product_is_invariant_exactly(closed, factor):
         return (w["u"].flatten() @ w["v"].flatten() - 1).square()
 
     u, v = W, torch.tensor([[0.5, 0.25, -1.0]], dtype=torch.float64)
-    problem = Problem(dict, loss, ("product",))
+    problem = problem_of_loss(dict, loss, ("product",))
     found = [
         Measurement(closed.spec, {"u": c * u, "v": v / c}, problem).numbers("adaptive")["sharpness_adaptive"]
         for c in (1.0, factor)
