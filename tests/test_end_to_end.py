@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from raymaml import checkpoints, runs, training
+from raymaml import backends, checkpoints, runs, training
 from raymaml.landscape import store as stores
 from raymaml.runs import RunDir
 from raymaml.runtime.surface import load_evaluator
@@ -126,7 +126,7 @@ def test_surface_takes_the_newest_run_and_survives_ctrl_c_and_kill(home, tmp_pat
 def assert_equals_the_plain_loop(store, home):
     seed = RunDir(next(home.iterdir())).seed(5)
     blocks = list(store.plan.blocks())[::7]
-    evaluator = load_evaluator(store.spec, seed.best)
+    evaluator = load_evaluator(store.spec, seed.best, "cpu", backends.recorded(store.provenance["execution"]))
     for block in blocks:
         task, *point = block.slices
         for name, values in evaluator.evaluate(block)._asdict().items():

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from test_end_to_end import finish, interrupt, start
 
-from raymaml import checkpoints
+from raymaml import backends, checkpoints
 from raymaml.errors import MismatchError, SpecError
 from raymaml.landscape import sets
 from raymaml.landscape.evaluate import evaluator_of
@@ -50,7 +50,8 @@ def test_killed_and_continued_it_gives_all_items_and_the_values_of_the_plain_loo
         folder = (
             next(parent for parent in path.parents if (parent / "run.json").exists()) / f"seed-{store.spec.seed}/best"
         )
-        evaluator = evaluator_of(store.spec, checkpoints.load(folder).params, glyphs)
+        execution = backends.recorded(store.provenance["execution"])
+        evaluator = evaluator_of(store.spec, checkpoints.load(folder).params, glyphs, execution=execution)
         everything = Block(*((0, size) for size in store.plan.shape))
         np.testing.assert_array_equal(store.read("loss"), evaluator.evaluate(everything).loss)
     assert len(stores_in(out)) == 3 + 4 + 4  # parts; seeds x augmentation; seeds x directions

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from raymaml.errors import SpecError
+from raymaml.pixels import PixelSource
 from raymaml.specs import TaskSpec
 from raymaml.tasks import TaskSampler
 
@@ -96,3 +97,13 @@ def test_draws_are_the_ones_that_stored_results_were_made_with(images):
 def test_tasks_that_cannot_be_supplied_are_refused(images, split, spec, message):
     with pytest.raises(SpecError, match=message):
         sampler(images, split=split, spec=spec)
+
+
+def test_images_that_lie_on_the_device_are_gathered_there(images, monkeypatch):
+    rows = np.array([[3, 0], [7, 3]])
+    expected = PixelSource(images, torch.float64).normalised(rows)
+    monkeypatch.setattr(PixelSource, "_has_room", lambda source: True)
+    source = PixelSource(images, torch.float64)
+    assert torch.equal(source.normalised(rows), expected)
+    assert source.resident.dtype == torch.uint8
+    assert len(source.resident) == len(images.images)

@@ -29,9 +29,14 @@ def provenance(checkpoint, **more):
     return {**machine.provenance(), "threads": 1, "checkpoint_path": str(checkpoint), **more}
 
 
+def of_evaluator(centre, evaluator):
+    execution = evaluator.execution.record()
+    return provenance(centre, direction_digest=evaluator.direction_digest, execution=execution)
+
+
 def compute(path, centre, spec, change=lambda values: values):
     evaluator = evaluator_of(spec, checkpoints.load(centre).params, data.load("glyphs"))
-    store = surfaces.create_or_open(path, spec, provenance(centre, direction_digest=evaluator.direction_digest))
+    store = surfaces.create_or_open(path, spec, of_evaluator(centre, evaluator))
     for block in store.missing():
         store.write(block, change(evaluator.evaluate(block)))
     return path

@@ -43,7 +43,11 @@ def spec(request, centre):
 def in_process(spec, centre, tmp_path_factory):
     """The plain loop over the plan's blocks, without Ray."""
     evaluator = load_evaluator(spec, centre)
-    provenance = {"threads": 1, "direction_digest": evaluator.direction_digest}
+    provenance = {
+        "threads": 1,
+        "direction_digest": evaluator.direction_digest,
+        "execution": evaluator.execution.record(),
+    }
     store = stores.create_or_open(tmp_path_factory.mktemp("plain") / "s.zarr", spec, provenance)
     for block in store.missing():
         store.write(block, evaluator.evaluate(block))
@@ -64,6 +68,48 @@ def test_any_number_of_actors_gives_the_arrays_of_the_plain_loop(cluster, spec, 
     assert seen[-1].evaluations == 36
     assert seen[-1].evaluations_left == 0
     assert store.provenance["threads"] == 1
+
+
+def test_the_usual_back_end_is_recorded(cluster, spec, centre, tmp_path):
+    store = one(spec, centre, tmp_path / "s.zarr")
+    assert store.provenance["execution"] == {"backend": "fused", "at_once": 1, "tf32": False}
+
+
+def test_a_back_end_by_name_computes_its_tasks_in_the_same_company_everywhere(cluster, centre, tmp_path):
+    spec = spec_of(centre, {"precision": "float32"})
+    whole = one(spec, centre, tmp_path / "whole.zarr", backend="grouped", actors=1)
+    assert whole.provenance["execution"] == {"backend": "grouped", "at_once": 4, "tf32": False}
+    half = []
+
+    def stop(progress):
+        half.append(progress)
+        if len(half) == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        one(spec, centre, tmp_path / "parts.zarr", backend="grouped", actors=2, on_progress=stop)
+    with pytest.raises(MismatchError, match="was started with back end grouped, .* leave out --backend"):
+        one(spec, centre, tmp_path / "parts.zarr", backend="plain")
+    assert_same(one(spec, centre, tmp_path / "parts.zarr", actors=2), whole)
+
+
+def test_back_ends_agree_in_float64(cluster, centre, tmp_path):
+    spec = spec_of(centre, {"precision": "float64", "steps": (0, 2)})
+    plain, *others = (
+        one(spec, centre, tmp_path / f"{n}.zarr", backend=n) for n in ("plain", "fused", "grouped", "vmap")
+    )
+    for other in others:
+        for name in ("loss", "accuracy", "support_loss"):
+            np.testing.assert_allclose(other.read(name), plain.read(name), rtol=1e-9)
+        assert not np.array_equal(other.read("loss"), plain.read("loss"))  # they did compute it another way
+
+
+def test_a_large_surface_has_its_back_end_from_a_trial(cluster, centre, tmp_path, monkeypatch):
+    monkeypatch.setattr("raymaml.landscape.trial.WORTH", 36)
+    store = one(spec_of(centre, {}), centre, tmp_path / "s.zarr", actors=1)
+    execution = dict(store.provenance["execution"])
+    assert list(execution.pop("trial_seconds")) == ["fused", "grouped", "plain", "vmap"]
+    assert execution["backend"] in ("fused", "grouped")  # which of them is the machine's business
 
 
 def test_killed_actors_are_replaced_and_lose_nothing(cluster, spec, centre, in_process, tmp_path, kill):
