@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -60,14 +61,16 @@ class PixelSource:
     @cached_property
     def resident(self) -> Tensor | None:
         """All images as uint8 on the GPU that computes, where it has room: a task is then gathered there."""
-        return torch.from_numpy(self.images.images).to(self.device) if self._has_room() else None
+        if not self._has_room():
+            return None
+        return torch.from_numpy(self.images.images[np.arange(len(self.images.images))]).to(self.device)
 
     def _has_room(self) -> bool:
         device = torch.device(self.device)
         if device.type != "cuda":
             return False
         free, _ = torch.cuda.mem_get_info(device)
-        return self.images.images.nbytes < SHARE * free
+        return math.prod(self.images.images.shape) < SHARE * free
 
     def _augmented(self, rows: npt.NDArray[np.int64], key: tuple[Key, ...]) -> Tensor:
         return torch.stack(
