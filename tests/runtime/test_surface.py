@@ -5,6 +5,7 @@ from raymaml import checkpoints, files
 from raymaml.errors import ClusterError, MismatchError, RaymamlError
 from raymaml.landscape import store as stores
 from raymaml.landscape.request import surface_spec
+from raymaml.landscape.trial import CLEARLY
 from raymaml.runtime.replicas import Request
 from raymaml.runtime.surface import compute, load_evaluator
 from raymaml.specs import GridSpec
@@ -107,9 +108,12 @@ def test_back_ends_agree_in_float64(cluster, centre, tmp_path):
 def test_a_large_surface_has_its_back_end_from_a_trial(cluster, centre, tmp_path, monkeypatch):
     monkeypatch.setattr("raymaml.landscape.trial.WORTH", 36)
     store = one(spec_of(centre, {}), centre, tmp_path / "s.zarr", actors=1)
-    execution = dict(store.provenance["execution"])
-    assert list(execution.pop("trial_seconds")) == ["fused", "grouped", "plain", "vmap"]
-    assert execution["backend"] in ("fused", "grouped")  # which of them is the machine's business
+    execution = store.provenance["execution"]
+    seconds = execution["trial_seconds"]
+    assert set(seconds) == {"fused", "grouped", "plain", "vmap"}
+    fastest = min(seconds, key=seconds.get)
+    clear = seconds[fastest] * CLEARLY < seconds["fused"]  # which of them it is depends on the machine
+    assert execution["backend"] == (fastest if clear else "fused")
 
 
 def test_killed_actors_are_replaced_and_lose_nothing(cluster, spec, centre, in_process, tmp_path, kill):
