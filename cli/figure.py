@@ -191,6 +191,8 @@ def meta(
         name=name,
         formats=_names(formats),
     )
+    for note in made.notes:
+        options.say(f"warning: {note}")
     for label, areas in made.areas:
         for line in describe(label, areas):
             typer.echo(line)

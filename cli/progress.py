@@ -133,7 +133,9 @@ def surface(shown: Display, name: str = "surface") -> Callable[[Progress], None]
     def show(progress: Progress) -> None:
         rate = progress.evaluations / progress.seconds if progress.seconds else 0.0
         left = eta(progress.evaluations, progress.evaluations_left, progress.seconds)
-        text = f"{progress.blocks}/{progress.blocks_total} blocks, {rate:.1f} evaluations/s, ETA {left}"
+        most = progress.blocks_most
+        known = "" if progress.blocks_total == most else f" needed so far, of at most {most}"
+        text = f"{progress.blocks}/{progress.blocks_total} blocks{known}, {rate:.1f} evaluations/s, ETA {left}"
         share = progress.blocks / progress.blocks_total
         shown.show({name: (share, text)}, last=progress.evaluations_left == 0)
 

@@ -12,6 +12,9 @@ from raymaml.errors import SpecError
 from . import options, progress
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from raymaml.landscape.store import SurfaceStore
     from raymaml.runs import SeedDir
     from raymaml.specs import SurfaceSpec
 
@@ -92,6 +95,15 @@ def surface(
     ] = None,
     orthogonal: Annotated[bool, typer.Option("--orthogonal", help="Make the directions orthogonal.")] = False,
     precision: Annotated[Literal["float32", "float64"], typer.Option(help="Of all arithmetic.")] = "float32",
+    adaptive: Annotated[
+        float | None,
+        typer.Option(
+            metavar="TOL",
+            help="Compute only points between which the mean loss cannot be interpolated to within TOL nats, as 0.02; "
+            "the store states the error reached. Without it, or with a smaller TOL, the same command goes on.",
+            show_default=False,
+        ),
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option(help="Zarr store. Default: one beside the checkpoint; of several surfaces, with the run."),
@@ -113,6 +125,7 @@ def surface(
 
     At each point the weights are perturbed and adapted to each task; the query set is scored, and the support set.
     With --loss training they are scored as they are, on images of all base classes.
+    Points are computed from coarse to fine: what there is can be drawn at any time, with the rest interpolated.
     Run the same command again after an interruption: it continues where it stopped. Several seeds or directions give
     a set of surfaces in one store, and a figure of their spread; to a store that is a set, one surface is added.
     """
@@ -139,6 +152,7 @@ def surface(
         "task_seed": task_seed,
         "orthogonal": orthogonal,
         "precision": precision,
+        "adaptive": _tolerance(adaptive),
         "out": out,
         "address": address,
         "actors": actors,
@@ -166,6 +180,7 @@ def _one(run: str | None, seed: int | None, direction: int, figure: bool, shared
             on_progress=progress.surface(shown),
             **shared,
         )
+    _say_reached([store], shared["adaptive"])
     options.say_paths([store.path, *(figure_surface(store) if figure and min(store.plan.shape[1:]) > 1 else [])])
 
 
@@ -210,6 +225,7 @@ def _several(run: str | None, seeds: list[int], directions: list[int], figure: b
             on_progress=progress.surface(shown, "surfaces"),
             **shared,
         )
+    _say_reached(found.members, shared["adaptive"])
     options.say_paths([found.path])
     if figure and min(found.members[0].plan.shape[1:]) > 1:
         from raymaml.verbs.spread_figure import figure_spread
@@ -217,6 +233,25 @@ def _several(run: str | None, seeds: list[int], directions: list[int], figure: b
         made = figure_spread(found.path)
         options.say_lines(made.lines)
         options.say_paths(made.files)
+
+
+def _tolerance(typed: float | None) -> float | None:
+    if typed is not None:  # nothing heavy is loaded without it
+        from raymaml.landscape.adaptive import check_tolerance
+
+        check_tolerance(typed)
+    return typed
+
+
+def _say_reached(stores: Sequence[SurfaceStore], tolerance: float | None) -> None:
+    """What an adaptive computation came to."""
+    if tolerance is None:
+        return
+    from raymaml.landscape.adaptive_record import read
+
+    for store in stores:
+        record = read(store.path)
+        options.say(f"{store.path.name}: {record.text() if record else 'every point is computed'}")
 
 
 def _is_set(out: Path | None) -> bool:

@@ -14,6 +14,7 @@ nor ray nor matplotlib.
     Result, Curve, read_results, published_runs     results: of your own, of a CSV file, of the thesis
     load_data, load_run, load_checkpoint            what is on disk
     TaskSampler, surface_spec, training_loss_spec, evaluator_of   tasks, and the evaluation of a block, without Ray
+    adaptive_record                                 what the store of an adaptive surface says of its error
     open_surface, open_surfaces, open_sharpness     a Zarr store of a surface, of a set of them, of a sharpness
 """
 
@@ -28,6 +29,7 @@ from raymaml.version import __version__
 if TYPE_CHECKING:
     from raymaml.checkpoints import load as load_checkpoint
     from raymaml.data import load as load_data
+    from raymaml.landscape.adaptive_record import read as adaptive_record
     from raymaml.landscape.evaluate import evaluator_of
     from raymaml.landscape.plan import Block
     from raymaml.landscape.request import surface_spec, training_loss_spec
@@ -69,6 +71,7 @@ _WHERE = {
     "Result": "raymaml.results:Result",
     "TaskSampler": "raymaml.tasks:TaskSampler",
     "TaskSpec": "raymaml.specs:TaskSpec",
+    "adaptive_record": "raymaml.landscape.adaptive_record:read",
     "correlate": "raymaml.verbs.correlate:correlate",
     "demo": "raymaml.verbs.demo:demo",
     "evaluate": "raymaml.verbs.evaluate:evaluate",
@@ -115,6 +118,7 @@ __all__ = [
     "TaskSampler",
     "TaskSpec",
     "__version__",
+    "adaptive_record",
     "correlate",
     "demo",
     "evaluate",

@@ -36,10 +36,13 @@ def bowl(spec):
     return a**2 + 0.5 * b**2
 
 
-def write(path, spec, loss, blocks=None):
-    """A store whose loss after the last step, of the most query images, is `loss` (task, alpha, beta)."""
+def write(path, spec, loss, alphas=None):
+    """A store whose loss after the last step, of the most query images, is `loss` (task, alpha, beta).
+
+    With `alphas` of so many alphas alone.
+    """
     store = create_or_open(path, spec, {})
-    for block in store.missing()[:blocks]:
+    for block in (block for block in store.missing() if alphas is None or block.alpha[0] < alphas):
         part = loss[block.slices]
         wide = np.broadcast_to(part[:, None, None], (len(part), len(spec.steps), len(spec.queries), *part.shape[1:]))
         scale = np.linspace(0.5, 1, len(spec.steps) * len(spec.queries)).reshape(1, len(spec.steps), -1, 1, 1)
@@ -51,9 +54,9 @@ def write(path, spec, loss, blocks=None):
 def make(tmp_path):
     """A store of a bowl, higher by a number and in each task by its hardness."""
 
-    def one(name, more=0.1, hard=HARD, blocks=None, **changes):
+    def one(name, more=0.1, hard=HARD, alphas=None, **changes):
         spec = dataclasses.replace(SPEC, **changes)
-        return write(tmp_path / f"{name}.zarr", spec, bowl(spec) + more + hard, blocks)
+        return write(tmp_path / f"{name}.zarr", spec, bowl(spec) + more + hard, alphas)
 
     return one
 
@@ -62,13 +65,13 @@ def make(tmp_path):
 def a_set(tmp_path):
     """A set in which the loss of a seed and a pair of directions is a sum, so that each effect is known."""
 
-    def make(pairs, name="set", blocks=None):
+    def make(pairs, name="set", alphas=None):
         path = tmp_path / f"{name}.zarr"
         for seed, direction in pairs:
             spec = dataclasses.replace(SPEC, seed=seed, direction_seed=direction, checkpoint_digest=f"weights {seed}")
             sets.claim(path, spec)
             loss = bowl(spec) + 0.1 + 0.1 * (seed - 5) + 0.04 * direction + HARD * (1 + direction)
-            write(sets.member_path(path, spec), spec, loss, blocks)
+            write(sets.member_path(path, spec), spec, loss, alphas)
         return path
 
     return make
@@ -198,15 +201,16 @@ def test_step_query_tasks_and_quantity_are_those_asked_for(make):
 
 
 def test_cells_that_are_missing_in_one_surface_or_diverged_have_no_number(a_set, tmp_path):
-    path = a_set([(5, 0), (6, 0)], blocks=4)
+    path = a_set([(5, 0), (6, 0)], alphas=4)
     other = open_store(sets.members(path)[1])
-    block = other.missing()[0]
-    part = np.full((3, 2, 2, 1, 3), math.inf)
-    other.write(block, Values(part, part, part[:, :, 0]))
+    for block in other.missing():
+        part = np.full((3, 2, 2, *block.shape[1:]), math.inf)
+        other.write(block, Values(part, part, part[:, :, 0]))
     made = figure_spread(path, formats=["svg"])
     rows = rows_of(made.files[2])
     assert [row["mean"] == "" for row in rows] == [False] * 12 + [True] * 3
-    assert "over 12 of 15 grid points" in made.lines[0]
+    assert made.lines[0].startswith("seed-5-direction-0: 12 of 15 grid points are computed; shares and other numbers")
+    assert "over 12 of 15 grid points" in made.lines[1]
     values = np.full((3, 5, 3), 1.0)
     values[0, 2, 1] = math.nan
     spec = dataclasses.replace(SPEC, seed=9)
@@ -242,7 +246,7 @@ def test_points_within_their_error_are_dotted(make, monkeypatch):
     one = make("one")
     noise = np.zeros((3, 5, 3))
     noise[:, :2] = np.array([-1.0, 0.1, 1.0]).reshape(3, 1, 1)  # at two alphas the tasks disagree
-    other = make("other", more=0.2, hard=HARD + noise, blocks=4, learner=TransferSpec(),
+    other = make("other", more=0.2, hard=HARD + noise, alphas=4, learner=TransferSpec(),
                  model=ModelSpec(channels=1, image_size=28, outputs=64, norm="running"))  # fmt: skip
     made = figure_difference(one, other, out=one.path.parent, formats=["svg"])
     [[[first, second, change]]] = drawn
@@ -312,7 +316,7 @@ def test_one_task_has_no_dots_and_no_interval(make):
 
 def test_a_grid_without_the_centre_or_without_values_says_so(make):
     changes = {"grid": GridSpec(4, 3)}
-    one, other = make("one", **changes), make("other", seed=6, blocks=0, **changes)
+    one, other = make("one", **changes), make("other", seed=6, alphas=0, **changes)
     empty = figure_difference(one, other, out=one.path.parent, formats=["svg"])
     assert empty.lines == [
         "Conv4, seed 6 − Conv4, seed 5, query loss: no grid point at which every task of both has a finite value"

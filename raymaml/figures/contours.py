@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from raymaml.analysis import Bools, Floats
-from raymaml.figures.flat import aspect_of, draw_flat
+from raymaml.figures.flat import aspect_of, dot_computed, draw_flat
 from raymaml.figures.grid import ALPHA, BETA, Grid, checked_grid, progress
 from raymaml.figures.legend import fill_colours, legend_handles
 from raymaml.figures.levels import plan_levels
@@ -27,6 +27,7 @@ def contour(
     fills: Sequence[float] | Floats | None = None,
     quantity: str = "query loss",
     done: Bools | None = None,
+    interpolated: Bools | None = None,
     width: float = DOUBLE,
 ) -> Figure:
     """Draw contour lines and filled sub-level sets of a surface; the legend gives their shares of the grid.
@@ -44,18 +45,21 @@ def contour(
         fills: thresholds of the filled areas; by default up to 4 of the levels between the minimum
             and the median.
         quantity: what the values are, for the legend.
-        done: (alpha, beta) cells that are computed, None for all; the others are dotted.
+        done: (alpha, beta) cells that are computed, None for all; the others are hatched with dots.
+        interpolated: (alpha, beta) cells that are not, whose value is from those that are: the figure says so, and
+            marks the computed ones.
         width: inches; below 5 the legend goes under the plot.
 
     Raises:
         SpecError: fewer than 2 x 2 grid points, shapes that do not fit, or values that do not ascend.
     """
-    grid = checked_grid(surface, alphas, betas, done)
+    grid = checked_grid(surface, alphas, betas, done, interpolated)
     plan = plan_levels(grid, levels, fills)
     title = "\n".join([title, *progress(grid)])
     handles = legend_handles(grid, plan, quantity)
     figure, axes = _flat_figure(grid, title, handles, width)
     draw_flat(axes, grid, plan, fill_colours(plan), quantity)
+    dot_computed(axes, grid)
     return figure
 
 

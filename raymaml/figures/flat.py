@@ -11,7 +11,7 @@ from matplotlib.collections import PolyCollection
 
 from raymaml.analysis import Bools, Float64s
 from raymaml.figures.grid import Grid, covers_centre, nothing_to_draw
-from raymaml.figures.legend import CROSS, DIVERGED, LINES, MISSING
+from raymaml.figures.legend import COMPUTED, CROSS, DIVERGED, LINES, MISSING
 from raymaml.figures.levels import Levels, short
 from raymaml.figures.line_labels import label_lines
 from raymaml.figures.style import few_ticks
@@ -60,7 +60,7 @@ def hatch(axes: Axes, grid: Grid) -> None:
     empty. Tiles of a whole step fill that; tiles of half a step then give each kind its own half.
     """
     for reach in (1.0, 0.5):
-        for mask, look in ((~grid.done, MISSING), (grid.diverged, DIVERGED)):
+        for mask, look in ((~grid.shown, MISSING), (grid.diverged, DIVERGED)):
             if mask.any():
                 axes.add_collection(PolyCollection(list(_tiles(grid, mask, reach)), **look, zorder=0.5))
 
@@ -121,6 +121,13 @@ def _lines(axes: Axes, grid: Grid, plan: Levels, labelled: bool) -> None:
     )
     if labelled:
         label_lines(axes, grid, drawn, [short(level) for level in inside])
+
+
+def dot_computed(axes: Axes, grid: Grid) -> None:
+    """Mark the points that are computed, where the surface between them is interpolated."""
+    if grid.interpolated.any():
+        a, b = np.nonzero(grid.done)
+        axes.plot(grid.alphas[a], grid.betas[b], **COMPUTED, clip_on=False)
 
 
 def _say(axes: Axes, text: str) -> None:

@@ -20,13 +20,19 @@ class Grid:
 
     alphas: Float64s  # (alpha,) ascending
     betas: Float64s  # (beta,) ascending
-    values: Floats  # (alpha, beta) NaN where diverged or not done
-    done: Bools  # (alpha, beta)
+    values: Floats  # (alpha, beta) NaN where diverged, and where neither done nor interpolated
+    done: Bools  # (alpha, beta) computed
+    interpolated: Bools  # (alpha, beta) not computed, but with a value from points that are
 
     @property
     def diverged(self) -> Bools:
         """(alpha, beta) cells that were computed and have no finite value."""
         return self.done & np.isnan(self.values)
+
+    @property
+    def shown(self) -> Bools:
+        """(alpha, beta) cells of which something is known: computed, diverged or not, and interpolated ones."""
+        return self.done | self.interpolated
 
     @property
     def range(self) -> tuple[float, float] | None:
@@ -42,9 +48,13 @@ class Grid:
 
 
 def checked_grid(
-    surface: Floats, alphas: Sequence[float] | Floats, betas: Sequence[float] | Floats, done: Bools | None
+    surface: Floats,
+    alphas: Sequence[float] | Floats,
+    betas: Sequence[float] | Floats,
+    done: Bools | None,
+    interpolated: Bools | None = None,
 ) -> Grid:
-    """The grid of a surface (alpha, beta); infinite values, and those not done, become NaN.
+    """The grid of a surface (alpha, beta); infinite values, and those neither done nor interpolated, become NaN.
 
     Raises:
         SpecError: fewer than 2 x 2 grid points, shapes that do not fit, or values that do not ascend.
@@ -61,9 +71,13 @@ def checked_grid(
         raise SpecError("alphas and betas must be finite and ascending")
     if done is None:
         done = np.ones(surface.shape, dtype=np.bool_)
-    if done.shape != surface.shape:
-        raise SpecError(f"done must have the shape of the surface {surface.shape}, not {done.shape}")
-    return Grid(x, y, np.where(done & np.isfinite(surface), surface, np.nan), done)
+    if interpolated is None:
+        interpolated = np.zeros(surface.shape, dtype=np.bool_)
+    for name, mask in (("done", done), ("interpolated", interpolated)):
+        if mask.shape != surface.shape:
+            raise SpecError(f"{name} must have the shape of the surface {surface.shape}, not {mask.shape}")
+    between = interpolated & ~done & np.isfinite(surface)
+    return Grid(x, y, np.where((done | between) & np.isfinite(surface), surface, np.nan), done, between)
 
 
 def _ascends(values: Float64s) -> bool:
@@ -83,6 +97,9 @@ def index_of_zero(axis: Float64s) -> int | None:
 
 def progress(grid: Grid) -> list[str]:
     """Say how much of the grid is there, none if all of it is; 99.6 % must not read 100 %."""
+    if grid.interpolated.any():
+        what = "the rest" if grid.shown.all() else f"{int(grid.interpolated.sum()):,}"
+        return [f"{int(grid.done.sum()):,} of {grid.done.size:,} points computed", f"{what} interpolated"]
     share = grid.done.mean()
     return [] if share == 1 else [f"{math.floor(100 * share)} % computed"]
 

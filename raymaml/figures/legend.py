@@ -24,6 +24,16 @@ _Look = dict[str, Any]
 DIVERGED: _Look = {"facecolor": "#C4C4C4", "edgecolor": "#6E6E6E", "hatch": "//////", "linewidth": 0.0}
 MISSING: _Look = {"facecolor": "white", "edgecolor": "#B4B4B4", "hatch": "....", "linewidth": 0.0}
 
+# A point that is computed, where others are interpolated.
+COMPUTED: _Look = {
+    "color": "#333333",
+    "marker": "o",
+    "markersize": 1.2,
+    "markeredgewidth": 0,
+    "linestyle": "none",
+    "zorder": 3,
+}
+
 # At (0, 0), the unperturbed parameters.
 CROSS: _Look = {
     "color": "#C03A00",  # vermilion, darkened: on blue, for all kinds of colour vision
@@ -38,17 +48,21 @@ CROSS: _Look = {
 def legend_handles(grid: Grid, plan: Levels, quantity: str) -> list[Artist]:
     """One entry for each kind of mark that is on the figure, with the share of the grid it covers."""
     handles: list[Artist] = []
-    whole = "the grid" if grid.done.all() else "computed cells"
+    between = ", interpolated" if grid.interpolated.any() else ""
+    whole = f"the grid{between}" if grid.shown.all() else f"computed cells{between and ' and interpolated ones'}"
     for level, colour in zip(plan.fills, fill_colours(plan), strict=True):
-        share = 100 * sublevel_share(grid.values, float(level), done=grid.done)
+        share = 100 * sublevel_share(grid.values, float(level), done=grid.shown)
         text = f"{quantity} ≤ {short(level)}: {share:.1f} % of {whole}"
         handles.append(Patch(facecolor=colour, edgecolor=LINES, linewidth=0.5, label=text))
     if plan.lines.size and not grid.flat:
         handles.append(Line2D([], [], color=LINES, linewidth=0.6, label=plan.note))
     if grid.diverged.any():
         share = 100 * grid.diverged.sum() / grid.done.sum()
+        whole = "the grid" if grid.done.all() else "computed cells"
         handles.append(Patch(**DIVERGED, label=f"diverged: {share:.1f} % of {whole}"))
-    if not grid.done.all():
+    if between:
+        handles.append(Line2D([], [], **COMPUTED, label="computed; interpolated between"))
+    if not grid.shown.all():
         handles.append(Patch(**MISSING, label="not computed yet"))
     if covers_centre(grid):
         handles.append(Line2D([], [], **CROSS, label=_centre_text(grid)))

@@ -167,7 +167,7 @@ def _legend(drawn: Sequence[Map]) -> list[Artist]:
         handles.append(Line2D([], [], **_dot(1.8), label=text))
     if any(one.grid.diverged.any() for one in drawn):
         handles.append(Patch(**DIVERGED, label="diverged"))
-    if not all(one.grid.done.all() for one in drawn):
+    if not all(one.grid.shown.all() for one in drawn):
         handles.append(Patch(**MISSING, label="not computed yet"))
     if any(covers_centre(one.grid) for one in drawn):
         handles.append(Line2D([], [], **{**CROSS, "markersize": 5}, label="centre (0, 0)"))

@@ -25,6 +25,7 @@ def surface_3d(
     title: str,
     quantity: str = "query loss",
     done: Bools | None = None,
+    interpolated: Bools | None = None,
     z_limits: tuple[float, float] | None = None,
 ) -> Figure:
     """Draw a surface in 3-D, seen from above the corner of low alpha and low beta, coloured by height.
@@ -39,6 +40,7 @@ def surface_3d(
         title: one or more lines above everything; wrapped to the figure's width.
         quantity: what the values are, for the axis and the colour bar.
         done: (alpha, beta) cells that are computed, None for all.
+        interpolated: (alpha, beta) cells that are not, whose value is from those that are; the figure says so.
         z_limits: (low, high) of height and colour, the same for surfaces to be compared; values
             outside are drawn at the limit, and the figure says how many.
 
@@ -46,7 +48,7 @@ def surface_3d(
         SpecError: fewer than 2 x 2 grid points, shapes that do not fit, values that do not ascend, or
             z_limits that are not finite and ascending.
     """
-    grid = checked_grid(surface, alphas, betas, done)
+    grid = checked_grid(surface, alphas, betas, done, interpolated)
     height = height_of(grid) if z_limits is None else _given(*z_limits)
     notes = [*progress(grid), *cut_off(grid, z_limits)]
     figure, axes = _solid_figure("\n".join([title, " · ".join(notes)]) if notes else title)

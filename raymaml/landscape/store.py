@@ -207,7 +207,7 @@ def _check_arrays(store: SurfaceStore) -> None:
 
 
 def _create(path: Path, spec: SurfaceSpec, provenance: Mapping[str, Any]) -> None:
-    plan = plan_of(spec.tasks, spec.grid.alphas, spec.grid.betas)
+    plan = plan_of(spec.tasks, spec.grid.alphas, spec.grid.betas, shared=spec.around == "adapted")
     attributes = {
         "kind": KIND,
         "format": FORMAT,

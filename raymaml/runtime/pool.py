@@ -40,9 +40,11 @@ class Pool(Generic[Job]):
     size: int
     on_job: Callable[[Job], None] = lambda _: None
     stopping: Callable[[], bool] = lambda: False
+    more: Callable[[], Iterable[Job]] | None = None  # further jobs, asked for whenever all so far are finished
     queue: deque[Job] = field(default_factory=deque, init=False)
     attempts: dict[Job, int] = field(default_factory=dict, init=False)
     busy: dict[ray.ObjectRef[Any], tuple[ActorHandle[Any], Job | None]] = field(default_factory=dict, init=False)
+    idle: list[ActorHandle[Any]] = field(default_factory=list, init=False)  # kept for further jobs
     failed_starts: int = field(default=0, init=False)
     outcome: Outcome[Job] = field(default_factory=Outcome, init=False)
 
@@ -54,9 +56,8 @@ class Pool(Generic[Job]):
         """
         self.queue.extend(jobs)
         try:
-            for _ in range(min(self.size, len(self.queue))):
-                self._start_actor()
-            while self._working():
+            self._staff()
+            while self._working() or self._continue():
                 ready, _ = ray.wait(list(self.busy), timeout=0.5)
                 for ref in ready:
                     self._settle(ref)
@@ -65,9 +66,26 @@ class Pool(Generic[Job]):
         self.outcome.stopped = bool(self.queue)
         return self.outcome
 
+    def _staff(self) -> None:
+        """Give the jobs of the queue to idle actors, and to new ones up to the size of the pool."""
+        while self.idle and self.queue:
+            self._next_job(self.idle.pop())
+        for _ in range(min(self.size - len(self.busy), len(self.queue))):
+            self._start_actor()
+
+    def _continue(self) -> bool:
+        """Ask for further jobs once all are finished; whether there are any and they are begun."""
+        if self.more is None or self.queue or self.outcome.failed:
+            return False
+        self.queue.extend(self.more())
+        if not self.queue or self.stopping():
+            return False
+        self._staff()
+        return True
+
     def _end(self) -> None:
         """Kill the actors that are left, and wait for it: the caller may remove the folder that they write into."""
-        for actor, _ in self.busy.values():
+        for actor in [*(actor for actor, _ in self.busy.values()), *self.idle]:
             ray.kill(actor)
         if self.busy:
             ray.wait(list(self.busy), num_returns=len(self.busy), timeout=5)
@@ -125,6 +143,8 @@ class Pool(Generic[Job]):
         if self.queue and not self.stopping():
             job = self.queue.popleft()
             self.busy[actor.evaluate.remote(job)] = (actor, job)
+        elif self.more is not None:
+            self.idle.append(actor)
         else:
             ray.kill(actor)
 

@@ -15,6 +15,7 @@ import torch
 from raymaml import backends, data, machine
 from raymaml.backends import Execution
 from raymaml.errors import MismatchError
+from raymaml.landscape import adaptive_record
 from raymaml.landscape import store as stores
 from raymaml.landscape import trial
 from raymaml.landscape.evaluate import Evaluator, evaluator_of
@@ -49,7 +50,8 @@ class Progress:
     """How far the surfaces are."""
 
     blocks: int
-    blocks_total: int
+    blocks_total: int  # of an adaptive surface: of those that are known to be needed so far
+    blocks_most: int  # all blocks of the stores: the most that an adaptive surface can need
     evaluations: int  # in this call
     evaluations_left: int
     seconds: float  # since the first actor was asked for
@@ -93,11 +95,12 @@ def compute(
     actors: int | None = None,
     threads: int = 1,
     backend: str | None = None,
+    adaptive: float | None = None,
     on_ready: Callable[[], None] = lambda: None,
     on_progress: Callable[[Progress], None] = lambda _: None,
     on_stop: Callable[[], None] = lambda: None,
 ) -> list[SurfaceStore]:
-    """Compute what is missing of surfaces, one after the other; stored blocks are not computed again.
+    """Compute what is missing of surfaces, coarse to fine, one after the other; stored blocks are not computed again.
 
     Args:
         requests: the surfaces. A store is made if it is not there.
@@ -106,6 +109,8 @@ def compute(
         threads: per actor; changes the last bits of the numbers, hence recorded.
         backend: name of the back end of new stores, see `raymaml.backends`; by default what a short trial on the
             cluster finds fastest. It is recorded, and what is missing of a store is computed by the recorded one.
+        adaptive: tolerance in nats of the interpolated mean loss: only the blocks that it needs are computed, and the
+            error reached is stated in the store; see `landscape.adaptive`. None: all blocks.
         on_ready: called when all that can be refused is checked, before the first store is made.
         on_progress: called after each block.
         on_stop: called at the first Ctrl-C.
@@ -117,8 +122,9 @@ def compute(
     """
     provenances = [_provenance(request, threads) for request in requests]
     opened = [_open_if_there(r, p, backend) for r, p in zip(requests, provenances, strict=True)]
-    if all(store and not store.missing() for store in opened):
-        return [store for store in opened if store]
+    there = [store for store in opened if store]
+    if len(there) == len(requests) and not any(_missing(store, adaptive) for store in there):
+        return _finished(there, adaptive)
     with graceful_stop(on_stop) as stopping, session(address):
         size = pool_size(actors, threads)
         chooser = _Chooser(backend, threads)
@@ -128,10 +134,31 @@ def compute(
             store or stores.create_or_open(r.path, r.spec, {**p, "execution": execution})
             for store, r, p, execution in zip(opened, requests, provenances, executions, strict=True)
         ]
-        jobs = [Job(r.path, r.checkpoint, b) for r, store in zip(requests, whole, strict=True) for b in store.missing()]
-        tracker = _Tracker(sum(sum(1 for _ in store.plan.blocks()) for store in whole), jobs, on_progress)
-        outcome = Pool(maker(BlockActor, threads), size, tracker, stopping).run(jobs)
+
+        def jobs() -> list[Job]:
+            pairs = zip(requests, whole, strict=True)
+            return [Job(r.path, r.checkpoint, block) for r, store in pairs for block in _missing(store, adaptive)]
+
+        tracker = _Tracker(whole, jobs(), adaptive is not None, on_progress)
+        pool = Pool(maker(BlockActor, threads), size, tracker, stopping)
+        if adaptive is not None:
+            pool.more = lambda: tracker.add(jobs())
+        outcome = pool.run(tracker.jobs)
         raise_unless_whole(outcome, "blocks", lambda job: f"{job.block} of {job.path}")
+    return _finished(whole, adaptive)
+
+
+def _missing(store: SurfaceStore, adaptive: float | None) -> list[Block]:
+    return store.missing() if adaptive is None else adaptive_record.missing(store, adaptive)
+
+
+def _finished(whole: list[SurfaceStore], adaptive: float | None) -> list[SurfaceStore]:
+    """The stores, each of which says what it is an approximation of, if it is one."""
+    for store in whole:
+        if not store.missing():
+            adaptive_record.withdraw(store)
+        elif adaptive is not None:
+            adaptive_record.state(store, adaptive)
     return whole
 
 
@@ -203,11 +230,24 @@ def _check_same_numbers(store: SurfaceStore, now: dict[str, Any]) -> None:
 class _Tracker:
     """Counts finished blocks for the progress display."""
 
-    def __init__(self, total: int, jobs: list[Job], tell: Callable[[Progress], None]) -> None:
-        self.total, self.left, self.tell = total, len(jobs), tell
-        self.evaluations, self.evaluations_left = 0, sum(job.block.evaluations for job in jobs)
+    def __init__(
+        self, whole: list[SurfaceStore], jobs: list[Job], grows: bool, tell: Callable[[Progress], None]
+    ) -> None:
+        self.jobs, self.tell = jobs, tell
+        self.most = sum(sum(1 for _ in store.plan.blocks()) for store in whole)
+        missing = sum(len(store.missing()) for store in whole)
+        self.total = self.most - missing + len(jobs) if grows else self.most
+        self.left, self.evaluations = len(jobs), 0
+        self.evaluations_left = sum(job.block.evaluations for job in jobs)
         self.started = time.monotonic()
         self._report()
+
+    def add(self, jobs: list[Job]) -> list[Job]:
+        """Count further blocks, and hand them on."""
+        self.total += len(jobs)
+        self.left += len(jobs)
+        self.evaluations_left += sum(job.block.evaluations for job in jobs)
+        return jobs
 
     def __call__(self, job: Job) -> None:
         self.left -= 1
@@ -217,4 +257,5 @@ class _Tracker:
 
     def _report(self) -> None:
         seconds = time.monotonic() - self.started
-        self.tell(Progress(self.total - self.left, self.total, self.evaluations, self.evaluations_left, seconds))
+        done = self.total - self.left
+        self.tell(Progress(done, self.total, self.most, self.evaluations, self.evaluations_left, seconds))

@@ -18,7 +18,7 @@ from raymaml.landscape.store import SurfaceStore
 from raymaml.specs import SurfaceSpec, family
 from raymaml.verbs.panel_figures import FORMATS, in_rows
 from raymaml.verbs.titles import labels_of, title_of
-from raymaml.verbs.views import Store, check_spacing, folder_of, grid_of, opened_of_tasks, values_of
+from raymaml.verbs.views import Store, check_spacing, folder_of, grid_of, incomplete, opened_of_tasks, values_of
 
 Thresholds = Sequence[tuple[float, str]]  # with the colour of the area below
 
@@ -40,6 +40,7 @@ class MetaFigure:
 
     areas: list[tuple[str, list[Area]]]  # of each panel, with its label
     files: list[Path]
+    notes: list[str]  # on surfaces that are not complete
 
 
 def figure_meta(
@@ -101,7 +102,12 @@ def figure_meta(
     )
     rows = in_rows(panels, columns or min(len(panels), 4))
     several = any(store.spec.tasks > 1 for store in whole) and tasks != 1
-    interval = "\nareas: share of the grid, with the 95 % bootstrap interval over tasks" if several else ""
+    notes = incomplete(whole)
+    interval = (
+        f"\nareas: share of the {'computed points' if notes else 'grid'}, with the 95 % bootstrap interval over tasks"
+        if several
+        else ""
+    )
     folder = folder_of(whole, out)
     table = folder / f"{name}-areas.csv"
     written = [
@@ -109,7 +115,7 @@ def figure_meta(
         *save(flats(rows, title=title + interval, step=spacing), folder / f"{name}-contour", formats),
     ]
     _write(table, list(zip(whole, panels, strict=True)), step, query, tasks)
-    return MetaFigure([(panel.heading, list(panel.areas)) for panel in panels], [*written, table])
+    return MetaFigure([(panel.heading, list(panel.areas)) for panel in panels], [*written, table], notes)
 
 
 def describe(label: str, found: Sequence[Area]) -> list[str]:

@@ -21,7 +21,7 @@ from raymaml.spread import Spread, decompose, rectangle, standard_error
 from raymaml.verbs.meta_figure import thesis_thresholds
 from raymaml.verbs.panel_figures import FORMATS
 from raymaml.verbs.titles import plural, title_of
-from raymaml.verbs.views import QUANTITIES, Store, surfaces_of, values_of
+from raymaml.verbs.views import QUANTITIES, Store, incomplete, surfaces_of, values_of
 
 UNITS = {"loss": " nats", "support_loss": " nats", "accuracy": ""}
 CELLS = ("alpha", "beta", "mean", "se_tasks", "sd_seeds", "sd_directions")
@@ -113,7 +113,7 @@ def figure_spread(
     table = _table(
         [[by_pair[seed, direction] for direction in directions] for seed in seeds], quantity, step, query, tasks
     )
-    left_out = _left_out(whole, table.flat)
+    left_out = [*_left_out(whole, table.flat), *incomplete(table.flat)]
     specs = [one.spec for one in table.flat]
     title = title_of(
         specs,

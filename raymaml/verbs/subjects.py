@@ -13,6 +13,8 @@ import numpy.typing as npt
 
 from raymaml import backends, machine, streams
 from raymaml.data.imageset import ImageSet
+from raymaml.landscape import adaptive_record
+from raymaml.landscape.adaptive import Record
 from raymaml.landscape.evaluate import evaluator_of
 from raymaml.landscape.plan import Block
 from raymaml.landscape.store import VALUES, SurfaceStore
@@ -45,6 +47,10 @@ class Subject(Protocol):
         """The command that computes what is missing."""
 
     @property
+    def rest(self) -> str:
+        """How what is missing is computed, in words."""
+
+    @property
     def store(self) -> Any:
         """A SurfaceStore or a SharpnessStore."""
 
@@ -75,12 +81,20 @@ class Surface:
     """A surface, or an evaluation, which is one of one point."""
 
     store: SurfaceStore
+    record: Record | None = None  # of an adaptive surface
     what: str = "cell"
 
     @property
     def finish(self) -> str:
         """The command that computes what is missing."""
         return "raymaml evaluate" if self.store.spec.grid.is_centre else "raymaml surface"
+
+    @property
+    def rest(self) -> str:
+        """How what is missing is computed, in words."""
+        if self.record is None:
+            return f"run the same {self.finish} command to finish"
+        return f"computed with --adaptive {self.record.tolerance:g}; run the same command without it for the rest"
 
     @cached_property
     def _done(self) -> npt.NDArray[np.bool_]:
@@ -140,6 +154,17 @@ class Surface:
         )
         text = f"both of seed {self.store.spec.direction_seed} have the recorded digest"
         yield Check("directions", same, text if same else "this installation draws others than those recorded")
+        if self.record is not None:
+            yield _reached(self.store, self.record)
+
+
+def _reached(store: SurfaceStore, record: Record) -> Check:
+    """What is said of the interpolation follows from the stored values."""
+    if adaptive_record.missing(store, record.tolerance):
+        return Check("adaptive", False, f"cells are missing that a tolerance of {record.tolerance:g} needs")
+    found = adaptive_record.measured(store, record.tolerance)
+    same = found == record
+    return Check("adaptive", same, record.text() if same else f"the values give {found}, recorded is {record}")
 
 
 @dataclass(frozen=True)
@@ -149,6 +174,7 @@ class Sharpness:
     store: SharpnessStore
     what: str = "task"
     finish: str = "raymaml sharpness"
+    rest: str = "run the same raymaml sharpness command to finish"
 
     @cached_property
     def _done(self) -> dict[str, npt.NDArray[np.bool_]]:

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from raymaml import runs
 from raymaml.errors import SpecError
 from raymaml.landscape import sets
+from raymaml.landscape.adaptive import check_tolerance
 from raymaml.landscape.request import (
     checkpoint_dir,
     default_set,
@@ -35,6 +36,7 @@ def surface(
     grid: tuple[int, int] = (51, 51),
     span: tuple[float, float] = (-1.0, 1.0),
     checkpoint: Which = "best",
+    adaptive: float | None = None,
     out: Path | None = None,
     address: str | None = None,
     actors: int | None = None,
@@ -54,6 +56,9 @@ def surface(
         grid: numbers of alphas and betas.
         span: lowest and highest value of both.
         checkpoint: `best` by validation accuracy, or `last`.
+        adaptive: tolerance in nats. Only those grid points are computed between which the mean loss over tasks cannot
+            be interpolated to within about that much; the store says what error was reached
+            (`adaptive_record(store.path)`). The same call without it, or with a smaller one, continues from there.
         out: the Zarr store; by default one beside the checkpoint, named after its contents.
         address: of the Ray cluster; see `runtime.session`.
         actors: how many; by default as many as the cluster holds.
@@ -69,6 +74,7 @@ def surface(
         RaymamlError: something that was named is missing, or does not fit; the text says what.
         KeyboardInterrupt: stopped by Ctrl-C; the same call continues.
     """
+    check_tolerance(adaptive)
     found = runs.find(run)
     spec_of = _maker(found, loss)
     chosen = runs.pick_seed(found, seed)
@@ -81,6 +87,7 @@ def surface(
         actors=actors,
         threads=threads,
         backend=backend,
+        adaptive=adaptive,
         on_progress=on_progress,
         on_stop=on_stop,
     )
@@ -96,6 +103,7 @@ def surfaces(
     grid: tuple[int, int] = (51, 51),
     span: tuple[float, float] = (-1.0, 1.0),
     checkpoint: Which = "best",
+    adaptive: float | None = None,
     out: Path | None = None,
     address: str | None = None,
     actors: int | None = None,
@@ -118,6 +126,7 @@ def surfaces(
         grid: numbers of alphas and betas.
         span: lowest and highest value of both.
         checkpoint: `best` by validation accuracy, or `last`.
+        adaptive: tolerance in nats, for each surface by itself; see `surface`.
         out: the Zarr store; by default one in the run's folder, named after what the surfaces share.
         address: of the Ray cluster; see `runtime.session`.
         actors: how many; by default as many as the cluster holds.
@@ -135,6 +144,7 @@ def surfaces(
         RaymamlError: something that was named is missing, or does not fit; the text says what.
         KeyboardInterrupt: stopped by Ctrl-C; the same call continues.
     """
+    check_tolerance(adaptive)
     found = runs.find(run)
     spec_of = _maker(found, loss)
     chosen = runs.pick_seeds(found, seeds)
@@ -156,6 +166,7 @@ def surfaces(
         actors=actors,
         threads=threads,
         backend=backend,
+        adaptive=adaptive,
         on_ready=lambda: sets.claim(path, specs[0]),
         on_progress=on_progress,
         on_stop=on_stop,

@@ -15,7 +15,7 @@ import torch
 from raymaml import checkpoints, data, machine, zarr_groups
 from raymaml.data.imageset import ImageSet
 from raymaml.errors import MismatchError, MissingError, RaymamlError, SpecError
-from raymaml.landscape import sets
+from raymaml.landscape import adaptive_record, sets
 from raymaml.landscape import store as surfaces
 from raymaml.params import Params
 from raymaml.sharpness import store as sharpness
@@ -163,7 +163,7 @@ def _verify(path: Path, options: Options) -> Report:
     if not whole:
         return Report(path, subject.what, tuple(checks), 0, 0)
     done, total = subject.counts()
-    missing = f"incomplete: {done:,} of {total:,} {subject.what}s; run the same {subject.finish} command to finish"
+    missing = f"incomplete: {done:,} of {total:,} {subject.what}s; {subject.rest}"
     note("completeness", done == total or None, f"all {total:,} {subject.what}s" if done == total else missing)
     weights = _weights(subject, options.checkpoint, note)
     images = _images(subject, note)
@@ -178,7 +178,7 @@ def _verify(path: Path, options: Options) -> Report:
 def _subject(path: Path) -> Subject:
     if zarr_groups.kind_of(path) == sharpness.KIND:
         return Sharpness(sharpness.open_store(path))
-    return Surface(surfaces.open_store(path))
+    return Surface(surfaces.open_store(path), adaptive_record.read(path))
 
 
 Note = Callable[[str, bool | None, str], bool]

@@ -15,6 +15,7 @@ from raymaml.analysis import Bools, all_done, mean_over_tasks
 from raymaml.errors import SpecError
 from raymaml.figures.grid import Grid, checked_grid
 from raymaml.landscape import sets
+from raymaml.landscape.lattice import Lattice, fill
 from raymaml.landscape.sets import SurfaceSet
 from raymaml.landscape.store import SurfaceStore, open_store
 from raymaml.specs import PretrainingSpec, SurfaceSpec
@@ -131,7 +132,7 @@ def task_count(store: SurfaceStore, tasks: int | None) -> int:
 
 
 def grid_of(store: SurfaceStore, quantity: str = "loss", **which: int | None) -> Grid:
-    """The mean over tasks, to be drawn.
+    """The mean over tasks, to be drawn: between the points that are computed it is interpolated, and says so.
 
     Args:
         store: the surface.
@@ -142,10 +143,25 @@ def grid_of(store: SurfaceStore, quantity: str = "loss", **which: int | None) ->
         RaymamlError: see `values_of`; or the grid has fewer than 2 x 2 points.
     """
     values, done = values_of(store, quantity, **which)
-    axes = store.spec.grid
+    axes, there = store.spec.grid, all_done(done)
+    mean = mean_over_tasks(values, done)
+    drawn = mean if there.all() else np.where(there, mean, fill(mean, there, Lattice.of(store.plan)))
     return checked_grid(
-        mean_over_tasks(values, done), axes.coordinates(axes.alphas), axes.coordinates(axes.betas), all_done(done)
+        drawn, axes.coordinates(axes.alphas), axes.coordinates(axes.betas), there, ~there & np.isfinite(drawn)
     )
+
+
+def incomplete(stores: Sequence[SurfaceStore]) -> list[str]:
+    """A line for each surface of which not all is computed: what is measured on it, is so on part of the grid."""
+    lines = []
+    for store in stores:
+        there = all_done(store.read("done").astype(np.bool_))
+        if not there.all():
+            lines.append(
+                f"{store.path.name}: {int(there.sum()):,} of {there.size:,} grid points are computed; shares and other "
+                "numbers are of these alone, and not of what is interpolated"
+            )
+    return lines
 
 
 def folder_of(stores: Sequence[SurfaceStore], out: Path | None) -> Path:

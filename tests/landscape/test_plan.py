@@ -47,5 +47,30 @@ def test_a_block_is_a_few_seconds_of_work(tasks, alphas, betas):
     assert all(b <= s for b, s in zip(plan.block_shape, plan.shape, strict=True))
 
 
+@pytest.mark.parametrize(
+    ("shape", "block"),
+    [
+        ((100, 51, 51), (100, 1, 1)),
+        ((150, 51, 51), (75, 1, 1)),
+        ((25, 51, 51), (25, 2, 2)),
+        ((1, 41, 41), (1, 2, 2)),
+        ((1000, 1, 1), (25, 1, 1)),
+        ((3, 1, 9), (3, 1, 2)),
+    ],
+)
+def test_a_block_is_all_tasks_of_a_point_or_of_four(shape, block):
+    assert plan_of(*shape).block_shape == block
+
+
+def test_blocks_whose_points_share_an_adaptation_have_four():
+    assert plan_of(100, 51, 51, shared=True).block_shape == (25, 2, 2)
+
+
+def test_a_grid_of_points_has_no_more_chunks_than_rows_of_four_had():
+    point, row = plan_of(100, 51, 51), Plan((100, 51, 51), (25, 1, 4))
+    assert (len(list(point.blocks())), len(list(row.blocks()))) == (2601, 2652)
+    assert len(list(plan_of(25, 51, 51).blocks())) == 676
+
+
 def test_a_block_counts_its_cells():
     assert Block((0, 3), (1, 2), (4, 8)).evaluations == 12

@@ -9,7 +9,7 @@ import zarr
 
 from raymaml.errors import MismatchError, MissingError, SpecError
 from raymaml.landscape import store as stores
-from raymaml.landscape.plan import Block
+from raymaml.landscape.plan import Block, Plan
 from raymaml.landscape.values import Values
 from raymaml.specs import GridSpec
 
@@ -29,6 +29,14 @@ def path(tmp_path):
 @pytest.fixture
 def store(path, wide_spec):
     return stores.create_or_open(path, wide_spec, {"torch": "2", "threads": 1})
+
+
+@pytest.fixture
+def older(path, wide_spec, monkeypatch):
+    """A store that an earlier version cut in another way, into 4 points along beta."""
+    with monkeypatch.context() as patched:
+        patched.setattr(stores, "plan_of", lambda *shape, shared: Plan(shape, (30, 1, 4)))
+        return stores.create_or_open(path, wide_spec, {"torch": "2", "threads": 1})
 
 
 def values(block):
@@ -54,6 +62,20 @@ def test_what_is_written_is_read(store, path, wide_spec):
     assert again.spec == wide_spec
     assert again.provenance == {"torch": "2", "threads": 1}
     assert again.missing() == []
+
+
+def test_a_store_that_was_cut_in_another_way_is_continued(older, path, wide_spec):
+    assert older.missing()[0].shape == (30, 1, 4)
+    fill(older)
+    again = stores.create_or_open(path, wide_spec, {})
+    assert again.plan.block_shape == (30, 1, 4)
+    assert np.array_equal(again.read("loss"), values(Block((0, 30), (0, 3), (0, 7))).loss)
+    assert again.missing() == []
+
+
+def test_the_points_of_a_block_around_adapted_weights_share_an_adaptation(path, wide_spec):
+    store = stores.create_or_open(path, dataclasses.replace(wide_spec, around="adapted"), {})
+    assert store.plan.block_shape == (15, 2, 2)
 
 
 def test_missing_blocks_are_those_not_written(store):
@@ -93,10 +115,11 @@ def test_a_block_counts_only_when_all_of_it_is_written(store, path, monkeypatch,
 
 @pytest.mark.parametrize(
     "block",
-    [Block((0, 30), (0, 1), (0, 4)), Block((0, 25), (0, 2), (0, 4)), Block((0, 25), (0, 1), (1, 5))],
+    [Block((0, 25), (0, 1), (0, 4)), Block((0, 30), (0, 2), (0, 4)), Block((0, 30), (0, 1), (1, 5))],
     ids=["tasks", "alphas", "shifted"],
 )
-def test_a_block_that_is_not_one_chunk_is_refused(store, block):
+def test_a_block_that_is_not_one_chunk_is_refused(older, block):
+    store = older
     with pytest.raises(ValueError, match="is not one chunk of .*: writing parts of a chunk loses data"):
         store.write(block, values(block))
 
@@ -121,11 +144,11 @@ def test_a_surface_is_one_step_and_one_number_of_queries(store):
 
 
 def test_one_block_is_one_chunk_of_each_array(store):
-    assert store.plan.block_shape == (25, 1, 4)
+    assert store.plan.block_shape == (30, 1, 1)
     for name in ("loss", "accuracy"):
-        assert store.group[name].chunks == (25, 3, 2, 1, 4)
-    assert store.group["support_loss"].chunks == (25, 3, 1, 4)
-    assert store.group["done"].chunks == (25, 1, 4)
+        assert store.group[name].chunks == (30, 3, 2, 1, 1)
+    assert store.group["support_loss"].chunks == (30, 3, 1, 1)
+    assert store.group["done"].chunks == (30, 1, 1)
     store.write(store.missing()[0], values(store.missing()[0]))
     for name in ("loss", "accuracy", "support_loss", "done"):
         assert len([f for f in (store.path / name / "c").rglob("*") if f.is_file()]) == 1
@@ -199,7 +222,7 @@ def damage(path, change):
         (lambda a: a.pop("spec"), "not a surface that raymaml wrote, or it is damaged"),
         (lambda a: a.update(spec=3), "SurfaceSpec needs exactly the names"),
         (lambda a: a.update(plan={}), "or it is damaged"),
-        (lambda a: a["plan"].update(block_shape=[1, 1, 1]), "or it is damaged: array loss has shape"),
+        (lambda a: a["plan"].update(block_shape=[1, 1, 2]), "or it is damaged: array loss has shape"),
     ],
     ids=["newer format", "older format", "steps", "no spec", "spec", "plan", "chunks"],
 )

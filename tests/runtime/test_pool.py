@@ -13,7 +13,7 @@ pytestmark = pytest.mark.ray
 
 ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])
 
-BLOCKS = list(Plan((1, 1, 8), (1, 1, 1)).blocks())
+BLOCKS = sorted(Plan((1, 1, 8), (1, 1, 1)).blocks(), key=lambda block: block.beta)
 
 
 class Recorder:
@@ -73,6 +73,42 @@ def test_stopping_lets_blocks_in_flight_finish(pool, tmp_path):
     assert outcome.stopped
     assert outcome.finished == 3
     assert evaluated(tmp_path) == [0, 1, 2]
+
+
+def test_further_jobs_are_asked_for_when_all_are_finished(pool, tmp_path):
+    done, rounds = [], [BLOCKS[2:7], BLOCKS[7:], []]
+
+    def more():
+        assert len(done) in (2, 7, 8)  # nothing is in flight
+        return rounds.pop(0)
+
+    made = pool(on_job=done.append)
+    made.more = more
+    outcome = made.run(BLOCKS[:2])
+    assert evaluated(tmp_path) == list(range(8))
+    assert (outcome.finished, outcome.failed, outcome.stopped, rounds) == (8, {}, False, [])
+
+
+def test_a_round_of_one_job_keeps_room_for_more_actors(pool, tmp_path):
+    rounds = [BLOCKS[1:], []]
+    made = pool(size=2)
+    made.more = lambda: rounds.pop(0)
+    assert made.run(BLOCKS[:1]).finished == 8
+    assert evaluated(tmp_path) == list(range(8))
+
+
+def test_stopping_between_rounds_says_that_there_is_more(pool):
+    done, rounds = [], [BLOCKS[2:], []]
+    made = pool(on_job=done.append, stopping=lambda: len(done) == 2)
+    made.more = lambda: rounds.pop(0)
+    outcome = made.run(BLOCKS[:2])
+    assert (outcome.finished, outcome.stopped) == (2, True)
+
+
+def test_no_further_jobs_are_begun_after_one_has_failed(pool, tmp_path):
+    made = pool(raises=1)
+    made.more = lambda: pytest.fail("asked for more")
+    assert list(made.run(BLOCKS[:2]).failed) == [BLOCKS[1]]
 
 
 @pytest.mark.timeout(60)
