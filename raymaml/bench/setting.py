@@ -6,8 +6,9 @@ that each process makes its own and nothing has to be sent or downloaded.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -18,7 +19,6 @@ from raymaml.landscape.request import surface_spec
 from raymaml.params import Params
 from raymaml.presets import train_spec
 from raymaml.specs import Backbone, GridSpec, MamlSpec, Precision, SurfaceSpec, TrainSpec
-from raymaml.tasks import TaskSampler
 
 SEED = 0
 CLASSES, EACH = 8, 17  # of every split: 5-way tasks of 1 support and at most 16 query images
@@ -34,6 +34,11 @@ class Setting:
     image_size: int
     precision: Precision = "float32"
     steps: int = STEPS  # of an evaluation
+    query: int = QUERY  # images per class, likewise
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Sent to another process without the images, which that makes again."""
+        return Setting, astuple(self)
 
     @property
     def key(self) -> str:
@@ -77,5 +82,5 @@ class Setting:
         """A 51 x 51 surface of `tasks` novel tasks, `steps` inner steps, 15 query images per class."""
         centre = Checkpoint(self.training, SEED, 0, self.weights)
         return surface_spec(
-            centre, grid=GRID, tasks=tasks, steps=self.steps, query=QUERY, precision=self.precision
+            centre, grid=GRID, tasks=tasks, steps=self.steps, query=self.query, precision=self.precision
         )

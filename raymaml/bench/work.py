@@ -50,9 +50,7 @@ def published_training(setting: Setting, updates: int) -> Repetition:
     """`updates` outer steps the published way."""
     dtype, spec = getattr(torch, setting.precision), setting.training
     sampler = TaskSampler(setting.images, "base", spec.task, seed=SEED, dtype=dtype)
-    trained = PublishedTraining(
-        spec.model, setting.learner, params.cast(setting.weights, dtype), spec.outer_lr
-    )
+    trained = PublishedTraining(spec.model, setting.learner, params.cast(setting.weights, dtype), spec.outer_lr)
     numbers = count()
 
     def repeat() -> PublishedTraining:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -43,8 +44,16 @@ class Workers:
 
     def repeat(self) -> float:
         """Seconds from the first process's start of one repetition to the last one's end."""
-        spans = self._call(("repeat",))
+        spans = self.spans()
         return max(end for _, end in spans) - min(start for start, _ in spans)
+
+    def spans(self) -> list[tuple[float, float]]:
+        """Start and end of one repetition in each process, in seconds of one clock."""
+        return self._call(("repeat",))
+
+    def first(self, count: int) -> Workers:
+        """So many of the processes alone; the others wait."""
+        return Workers(self.connections[:count])
 
     def _call(self, message: tuple[Any, ...]) -> list[Any]:
         try:
@@ -87,6 +96,7 @@ def _serve(connection: Connection, threads: int, pinned: bool) -> None:
 
     from raymaml import machine
 
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C comes to all processes of a terminal: the first one ends us
     torch.set_num_threads(threads)
     if pinned:
         machine.pin(threads)
@@ -94,7 +104,7 @@ def _serve(connection: Connection, threads: int, pinned: bool) -> None:
     while True:
         try:
             kind, *rest = connection.recv()
-        except (EOFError, KeyboardInterrupt):
+        except EOFError:
             return
         try:
             if kind == "prepare":

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import platform
-import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +11,8 @@ from raymaml import data, machine
 from raymaml.errors import MismatchError
 from raymaml.landscape import store as stores
 from raymaml.landscape.evaluate import Evaluator, evaluator_of
-from raymaml.landscape.plan import Block
 from raymaml.landscape.store import SurfaceStore
+from raymaml.runtime.jobs import Job, Progress, Tracker
 from raymaml.runtime.pool import Pool
 from raymaml.runtime.replicas import (
     Replica,
@@ -28,26 +26,6 @@ from raymaml.runtime.replicas import (
 from raymaml.runtime.session import session
 from raymaml.runtime.stop import graceful_stop
 from raymaml.specs import SurfaceSpec
-
-
-@dataclass(frozen=True)
-class Job:
-    """A block of one of the stores."""
-
-    path: Path
-    checkpoint: Path
-    block: Block
-
-
-@dataclass(frozen=True)
-class Progress:
-    """How far the surfaces are."""
-
-    blocks: int
-    blocks_total: int
-    evaluations: int  # in this call
-    evaluations_left: int
-    seconds: float  # since the first actor was asked for
 
 
 class BlockActor(Replica):
@@ -116,7 +94,7 @@ def compute(
             for store, r, p in zip(opened, requests, provenances, strict=True)
         ]
         jobs = [Job(r.path, r.checkpoint, b) for r, store in zip(requests, whole, strict=True) for b in store.missing()]
-        tracker = _Tracker(sum(sum(1 for _ in store.plan.blocks()) for store in whole), jobs, on_progress)
+        tracker = Tracker(sum(sum(1 for _ in store.plan.blocks()) for store in whole), jobs, on_progress)
         outcome = Pool(maker(BlockActor, threads), size, tracker, stopping).run(jobs)
         raise_unless_whole(outcome, "blocks", lambda job: f"{job.block} of {job.path}")
     return whole
@@ -145,23 +123,3 @@ def _check_same_numbers(store: SurfaceStore, now: dict[str, Any]) -> None:
     if there.get("direction_digest") != now["direction_digest"]:
         raise MismatchError(f"{store.path} was started with other directions than this installation draws")
     check_threads(store.path, there, now["threads"])
-
-
-class _Tracker:
-    """Counts finished blocks for the progress display."""
-
-    def __init__(self, total: int, jobs: list[Job], tell: Callable[[Progress], None]) -> None:
-        self.total, self.left, self.tell = total, len(jobs), tell
-        self.evaluations, self.evaluations_left = 0, sum(job.block.evaluations for job in jobs)
-        self.started = time.monotonic()
-        self._report()
-
-    def __call__(self, job: Job) -> None:
-        self.left -= 1
-        self.evaluations += job.block.evaluations
-        self.evaluations_left -= job.block.evaluations
-        self._report()
-
-    def _report(self) -> None:
-        seconds = time.monotonic() - self.started
-        self.tell(Progress(self.total - self.left, self.total, self.evaluations, self.evaluations_left, seconds))
