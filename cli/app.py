@@ -11,6 +11,7 @@ from raymaml.errors import RaymamlError
 from raymaml.version import __version__
 
 from . import (
+    bench,
     correlate,
     data,
     demo,
@@ -45,6 +46,7 @@ app.command(cls=VariadicCommand)(correlate.correlate)
 app.command(cls=VariadicCommand)(reproduce.reproduce)
 app.command(cls=VariadicCommand)(export.export)
 app.command()(verify.verify)
+app.command(cls=VariadicCommand)(bench.bench)
 app.command()(demo.demo)
 app.add_typer(figure.app, name="figure")
 app.add_typer(table.app, name="table")

@@ -13,8 +13,8 @@ from .options import say
 
 if TYPE_CHECKING:
     from raymaml.data.prepared import Progress as Preparation
+    from raymaml.runtime.jobs import Progress
     from raymaml.runtime.sharpness import Progress as Measured
-    from raymaml.runtime.surface import Progress
     from raymaml.runtime.train import JobStates, SeedStates
     from raymaml.verbs.verify import Progress as Verified
 

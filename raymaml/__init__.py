@@ -10,6 +10,7 @@ nor ray nor matplotlib.
     surfaces, figure_spread, figure_difference      several seeds and directions; uncertainty; paired differences
     export                                          a surface in the files of other programs
     verify                                          a store checked, some of its numbers computed again
+    run_bench                                       the speed of this machine: the published way, ours, Ray
     table, correlate, figure_results                tables and figures of results
     Result, Curve, read_results, published_runs     results: of your own, of a CSV file, of the thesis
     load_data, load_run, load_checkpoint            what is on disk
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from raymaml.sharpness.store import open_store as open_sharpness
     from raymaml.specs import GridSpec, TaskSpec
     from raymaml.tasks import TaskSampler
+    from raymaml.verbs.bench import run_bench
     from raymaml.verbs.correlate import correlate
     from raymaml.verbs.demo import demo
     from raymaml.verbs.difference_figure import figure_difference
@@ -96,6 +98,7 @@ _WHERE = {
     "prepare_data": "raymaml.verbs.prepare:prepare",
     "published_runs": "raymaml.published:runs",
     "read_results": "raymaml.results:read_csv",
+    "run_bench": "raymaml.verbs.bench:run_bench",
     "sharpness_evaluator": "raymaml.sharpness.evaluate:sharpness_evaluator",
     "sharpness_rows": "raymaml.sharpness.read:sharpness_rows",
     "sharpness_spec": "raymaml.sharpness.request:sharpness_spec",
@@ -143,6 +146,7 @@ __all__ = [
     "prepare_data",
     "published_runs",
     "read_results",
+    "run_bench",
     "sharpness_evaluator",
     "sharpness_rows",
     "sharpness_spec",

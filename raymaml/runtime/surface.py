@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import platform
-import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +13,12 @@ import torch
 from raymaml import backends, data, machine
 from raymaml.backends import Execution
 from raymaml.errors import MismatchError
-from raymaml.landscape import adaptive_record
+from raymaml.landscape import adaptive_record, trial
 from raymaml.landscape import store as stores
-from raymaml.landscape import trial
 from raymaml.landscape.evaluate import Evaluator, evaluator_of
 from raymaml.landscape.plan import Block
 from raymaml.landscape.store import SurfaceStore
+from raymaml.runtime.jobs import Job, Progress, Tracker
 from raymaml.runtime.pool import Pool
 from raymaml.runtime.replicas import (
     Replica,
@@ -34,27 +32,6 @@ from raymaml.runtime.replicas import (
 from raymaml.runtime.session import capacity, session
 from raymaml.runtime.stop import graceful_stop
 from raymaml.specs import SurfaceSpec
-
-
-@dataclass(frozen=True)
-class Job:
-    """A block of one of the stores."""
-
-    path: Path
-    checkpoint: Path
-    block: Block
-
-
-@dataclass(frozen=True)
-class Progress:
-    """How far the surfaces are."""
-
-    blocks: int
-    blocks_total: int  # of an adaptive surface: of those that are known to be needed so far
-    blocks_most: int  # all blocks of the stores: the most that an adaptive surface can need
-    evaluations: int  # in this call
-    evaluations_left: int
-    seconds: float  # since the first actor was asked for
 
 
 class BlockActor(Replica):
@@ -139,7 +116,9 @@ def compute(
             pairs = zip(requests, whole, strict=True)
             return [Job(r.path, r.checkpoint, block) for r, store in pairs for block in _missing(store, adaptive)]
 
-        tracker = _Tracker(whole, jobs(), adaptive is not None, on_progress)
+        most = sum(sum(1 for _ in store.plan.blocks()) for store in whole)
+        missing = sum(len(store.missing()) for store in whole)
+        tracker = Tracker(most, jobs(), on_progress, missing)
         pool = Pool(maker(BlockActor, threads), size, tracker, stopping)
         if adaptive is not None:
             pool.more = lambda: tracker.add(jobs())
@@ -225,37 +204,3 @@ def _check_same_numbers(store: SurfaceStore, now: dict[str, Any]) -> None:
     if there.get("direction_digest") != now["direction_digest"]:
         raise MismatchError(f"{store.path} was started with other directions than this installation draws")
     check_threads(store.path, there, now["threads"])
-
-
-class _Tracker:
-    """Counts finished blocks for the progress display."""
-
-    def __init__(
-        self, whole: list[SurfaceStore], jobs: list[Job], grows: bool, tell: Callable[[Progress], None]
-    ) -> None:
-        self.jobs, self.tell = jobs, tell
-        self.most = sum(sum(1 for _ in store.plan.blocks()) for store in whole)
-        missing = sum(len(store.missing()) for store in whole)
-        self.total = self.most - missing + len(jobs) if grows else self.most
-        self.left, self.evaluations = len(jobs), 0
-        self.evaluations_left = sum(job.block.evaluations for job in jobs)
-        self.started = time.monotonic()
-        self._report()
-
-    def add(self, jobs: list[Job]) -> list[Job]:
-        """Count further blocks, and hand them on."""
-        self.total += len(jobs)
-        self.left += len(jobs)
-        self.evaluations_left += sum(job.block.evaluations for job in jobs)
-        return jobs
-
-    def __call__(self, job: Job) -> None:
-        self.left -= 1
-        self.evaluations += job.block.evaluations
-        self.evaluations_left -= job.block.evaluations
-        self._report()
-
-    def _report(self) -> None:
-        seconds = time.monotonic() - self.started
-        done = self.total - self.left
-        self.tell(Progress(done, self.total, self.most, self.evaluations, self.evaluations_left, seconds))

@@ -11,8 +11,9 @@ from raymaml import runs
 from raymaml.landscape.request import checkpoint_dir, evaluation_spec, evaluation_store
 from raymaml.landscape.store import SurfaceStore
 from raymaml.runs import SeedDir
+from raymaml.runtime.jobs import Progress
 from raymaml.runtime.replicas import Request
-from raymaml.runtime.surface import Progress, compute
+from raymaml.runtime.surface import compute
 from raymaml.specs import Split, SurfaceSpec, Which
 
 TASKS = 1_000  # recipe 2.4

@@ -16,8 +16,9 @@ from raymaml.cost import Cost, evaluation_cost, training_cost
 from raymaml.landscape import store as stores
 from raymaml.presets import Compat, Method, Preset, default_for, train_spec
 from raymaml.runs import RunDir
+from raymaml.runtime.jobs import Progress
 from raymaml.runtime.session import session
-from raymaml.runtime.surface import Progress, compute
+from raymaml.runtime.surface import compute
 from raymaml.runtime.train import JobStates, SeedJob, train_all
 from raymaml.specs import Backbone, Score, Split, TrainSpec, Which
 from raymaml.verbs.evaluate import TASKS, requests_of

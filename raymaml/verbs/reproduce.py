@@ -22,9 +22,10 @@ from raymaml.landscape.request import (
 )
 from raymaml.presets import Method
 from raymaml.runtime import sharpness as sharp
+from raymaml.runtime.jobs import Progress
 from raymaml.runtime.replicas import Request
 from raymaml.runtime.session import session
-from raymaml.runtime.surface import Progress, compute
+from raymaml.runtime.surface import compute
 from raymaml.runtime.train import JobStates
 from raymaml.sharpness.spec import SharpnessSpec
 from raymaml.specs import Backbone, SurfaceSpec

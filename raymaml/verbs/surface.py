@@ -21,8 +21,9 @@ from raymaml.landscape.request import (
 from raymaml.landscape.sets import SurfaceSet
 from raymaml.landscape.store import SurfaceStore
 from raymaml.runs import RunDir, SeedDir
+from raymaml.runtime.jobs import Progress
 from raymaml.runtime.replicas import Request
-from raymaml.runtime.surface import Progress, compute
+from raymaml.runtime.surface import compute
 from raymaml.specs import GridSpec, SurfaceSpec, Which
 
 Loss = Literal["meta", "training"]

@@ -44,6 +44,7 @@ def loaded(code, *args):
         ["surface", "--help"],
         ["sharpness", "--help"],
         ["export", "--help"],
+        ["bench", "--help"],
     ],
 )
 def test_help_loads_nothing_heavy(args):
