@@ -9,12 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from raymaml import data, machine
+from raymaml import data, locks, machine
 from raymaml.errors import MismatchError
+from raymaml.landscape import sets
 from raymaml.landscape import store as stores
 from raymaml.landscape.evaluate import Evaluator, evaluator_of
 from raymaml.landscape.plan import Block
 from raymaml.landscape.store import SurfaceStore
+from raymaml.runtime.journal import journal_of
 from raymaml.runtime.pool import Pool
 from raymaml.runtime.replicas import (
     Replica,
@@ -100,32 +102,46 @@ def compute(
         on_stop: called at the first Ctrl-C.
 
     Raises:
+        BusyError: another process computes one of them, or of the set that it belongs to.
         MismatchError: a store holds another surface.
         IncompleteError: some blocks failed every attempt; the rest is stored.
         KeyboardInterrupt: stopped by Ctrl-C; everything finished is stored.
     """
     provenances = [_provenance(request, threads) for request in requests]
     opened = [_open_if_there(r, p) for r, p in zip(requests, provenances, strict=True)]
-    if all(store and not store.missing() for store in opened):
-        return [store for store in opened if store]
-    with graceful_stop(on_stop) as stopping, session(address):
+    finished = {store.path: store for store in opened if store and not store.missing()}
+    if len(finished) == len({request.path for request in requests}):
+        return [finished[request.path] for request in requests]
+    held_paths = [sets.whole(request.path) for request in requests if request.path not in finished]
+    locks.check(held_paths)  # Ray takes 7 to 16 s to start
+    journal = journal_of("surface", "blocks", requests)
+    with graceful_stop(journal.stopping(on_stop)) as stopping, session(address):
         size = pool_size(actors, threads)
-        on_ready()
-        whole = [  # made after all that can be refused
-            store or stores.create_or_open(r.path, r.spec, p)
-            for store, r, p in zip(opened, requests, provenances, strict=True)
-        ]
-        jobs = [Job(r.path, r.checkpoint, b) for r, store in zip(requests, whole, strict=True) for b in store.missing()]
-        tracker = _Tracker(sum(sum(1 for _ in store.plan.blocks()) for store in whole), jobs, on_progress)
-        outcome = Pool(maker(BlockActor, threads), size, tracker, stopping).run(jobs)
-        raise_unless_whole(outcome, "blocks", lambda job: f"{job.block} of {job.path}")
+        with locks.hold(held_paths) as held:
+            on_ready()
+            whole = [  # made after all that can be refused; opened again, as they may have grown
+                finished.get(r.path) or stores.create_or_open(r.path, r.spec, p)
+                for r, p in zip(requests, provenances, strict=True)
+            ]
+            blocks = [(r, store.missing()) for r, store in zip(requests, whole, strict=True)]
+            jobs = [Job(r.path, r.checkpoint, block) for r, missing in blocks for block in missing]
+            with journal.round(jobs, held, actors=size, threads=threads):
+                tracker = _Tracker(sum(sum(1 for _ in store.plan.blocks()) for store in whole), jobs, on_progress)
+                make = journal.maker(maker(BlockActor, threads), min(size, len(jobs)))
+                outcome = Pool(make, size, journal.on_job(tracker), lambda: stopping() or held.lost()).run(jobs)
+                journal.failures(outcome, _name)
+                raise_unless_whole(outcome, "blocks", _name)
     return whole
+
+
+def _name(job: Job) -> str:
+    return f"{job.block} of {job.path}"
 
 
 def _open_if_there(request: Request[SurfaceSpec], provenance: dict[str, Any]) -> SurfaceStore | None:
     if not request.path.exists():
         return None
-    store = stores.create_or_open(request.path, request.spec, provenance)
+    store = stores.open_same(request.path, request.spec)
     _check_same_numbers(store, provenance)
     return store
 

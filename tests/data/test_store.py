@@ -16,7 +16,7 @@ from PIL import Image
 from raymaml import data
 from raymaml.data import catalogue, prepared, store
 from raymaml.data.imageset import digest_of
-from raymaml.errors import DataError, MismatchError, MissingError, SpecError
+from raymaml.errors import BusyError, DataError, MissingError, SpecError
 from raymaml.specs import TaskSpec
 from raymaml.tasks import TaskSampler
 
@@ -303,7 +303,7 @@ def test_a_replacement_that_is_interrupted_leaves_the_set_that_was_there(birds, 
 
 def test_two_processes_do_not_prepare_one_set_at_once(birds, prepare):
     def again(progress):
-        with pytest.raises(MismatchError, match="birds is being prepared by another process: wait for it"):
+        with pytest.raises(BusyError, match=f"birds.zarr is being computed by process {os.getpid()} on "):
             prepare("folder", birds, name="birds", size=16)
 
     told = []
