@@ -17,6 +17,7 @@ from . import (
     evaluate,
     export,
     figure,
+    log,
     matrix,
     reproduce,
     sharpness,
@@ -45,6 +46,7 @@ app.command(cls=VariadicCommand)(correlate.correlate)
 app.command(cls=VariadicCommand)(reproduce.reproduce)
 app.command(cls=VariadicCommand)(export.export)
 app.command()(verify.verify)
+app.command()(log.log)
 app.command()(demo.demo)
 app.add_typer(figure.app, name="figure")
 app.add_typer(table.app, name="table")

@@ -13,8 +13,10 @@ it lost its lock is told (`Held.lost`).
 from __future__ import annotations
 
 import contextlib
+import glob
 import json
 import os
+import tempfile
 import threading
 import time
 import uuid
@@ -115,6 +117,7 @@ def _acquire(path: Path, held: Held, nested: bool) -> None:
             token = uuid.uuid4().hex
             if dead := _take(_file(path), token, path):
                 held.taken_over[path] = dead
+            _remove_leftovers(_file(path), token)
             lock = _HELD[path] = _Lock(_file(path), token)
             _Heart.ensure()
         held.locks.append(lock)
@@ -170,6 +173,14 @@ def _take_over(file: Path, text: str, dead: Holder, path: Path) -> bool:
         _remove(before, own)
 
 
+def _remove_leftovers(file: Path, token: str) -> None:
+    """Drop what killed takers left beside our lock; a living one finds another token, and goes without."""
+    files.remove_leftovers(file)
+    for leftover in file.parent.glob(f"{glob.escape(file.name)}.*"):
+        if not leftover.name.startswith(f"{file.name}.{token}"):
+            leftover.unlink(missing_ok=True)
+
+
 def _file(path: Path) -> Path:
     return path.with_name(f".{path.name}.lock")
 
@@ -197,12 +208,8 @@ def _dead(holder: Holder, now: float) -> bool:
 
 def _clock_of(folder: Path) -> float:
     """The time by which the files of a folder are stamped: on NFS the server's, which may differ from ours."""
-    probe = folder / f".{uuid.uuid4().hex}.partial"
-    probe.touch()
-    try:
-        return probe.stat().st_mtime
-    finally:
-        probe.unlink(missing_ok=True)
+    with tempfile.TemporaryFile(dir=folder) as probe:  # has no name that a kill could leave
+        return os.fstat(probe.fileno()).st_mtime
 
 
 def _busy(path: Path, holder: Holder) -> BusyError:

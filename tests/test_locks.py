@@ -166,6 +166,14 @@ def test_a_taker_that_was_killed_while_it_took_over_is_taken_over(path, lock, tm
     assert list(tmp_path.iterdir()) == []
 
 
+def test_what_killed_takers_left_goes(path, lock, tmp_path):
+    write(lock.with_name(f"{lock.name}.ef"))  # was killed when it had replaced the lock of token ef
+    (tmp_path / f".{lock.name}.0123.partial").touch()
+    (tmp_path / ".s.zarr.b.0123.partial").touch()  # of another store
+    with locks.hold([path]):
+        assert sorted(p.name for p in tmp_path.iterdir()) == [".s.zarr.b.0123.partial", lock.name]
+
+
 def test_a_taker_that_is_at_it_is_named(path, lock):
     write(lock, pid=2**22 + 1)
     write(lock.with_name(f"{lock.name}.ab"), token="cd")
@@ -242,12 +250,16 @@ def test_the_holder_gives_signs_of_life(path, lock, monkeypatch):
 
 @pytest.mark.parametrize("error", [None, KeyboardInterrupt])
 def test_who_has_lost_its_lock_is_told_and_leaves_the_others(path, lock, error):
-    with pytest.raises(BusyError, match="was removed, or taken over by another process"), locks.hold([path]) as held:
-        write(lock, **ELSEWHERE)
-        locks.beat(held.locks[0])
-        assert held.lost()
-        if error:
-            raise error
+    def work():
+        with locks.hold([path]) as held:
+            write(lock, **ELSEWHERE)
+            locks.beat(held.locks[0])
+            assert held.lost()
+            if error:
+                raise error
+
+    with pytest.raises(BusyError, match="was removed, or taken over by another process"):
+        work()
     assert json.loads(lock.read_text())["host"] == "node7"
 
 
