@@ -14,6 +14,7 @@ from . import (
     correlate,
     data,
     demo,
+    doctor,
     evaluate,
     export,
     figure,
@@ -47,6 +48,7 @@ app.command(cls=VariadicCommand)(reproduce.reproduce)
 app.command(cls=VariadicCommand)(export.export)
 app.command()(verify.verify)
 app.command()(log.log)
+app.command()(doctor.doctor)
 app.command()(demo.demo)
 app.add_typer(figure.app, name="figure")
 app.add_typer(table.app, name="table")

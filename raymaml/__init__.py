@@ -10,6 +10,7 @@ nor ray nor matplotlib.
     surfaces, figure_spread, figure_difference      several seeds and directions; uncertainty; paired differences
     export                                          a surface in the files of other programs
     verify                                          a store checked, some of its numbers computed again
+    doctor, log                                     the environment checked; what was computed for a run, and when
     table, correlate, figure_results                tables and figures of results
     Result, Curve, read_results, published_runs     results: of your own, of a CSV file, of the thesis
     load_data, load_run, load_checkpoint            what is on disk
@@ -46,9 +47,11 @@ if TYPE_CHECKING:
     from raymaml.verbs.correlate import correlate
     from raymaml.verbs.demo import demo
     from raymaml.verbs.difference_figure import figure_difference
+    from raymaml.verbs.doctor import doctor
     from raymaml.verbs.evaluate import evaluate
     from raymaml.verbs.export import export
     from raymaml.verbs.figure import figure_surface
+    from raymaml.verbs.log import log
     from raymaml.verbs.meta_figure import figure_meta
     from raymaml.verbs.panel_figures import figure_inner, figure_parts, figure_queries
     from raymaml.verbs.prepare import prepare as prepare_data
@@ -71,6 +74,7 @@ _WHERE = {
     "TaskSpec": "raymaml.specs:TaskSpec",
     "correlate": "raymaml.verbs.correlate:correlate",
     "demo": "raymaml.verbs.demo:demo",
+    "doctor": "raymaml.verbs.doctor:doctor",
     "evaluate": "raymaml.verbs.evaluate:evaluate",
     "evaluator_of": "raymaml.landscape.evaluate:evaluator_of",
     "export": "raymaml.verbs.export:export",
@@ -86,6 +90,7 @@ _WHERE = {
     "load_checkpoint": "raymaml.checkpoints:load",
     "load_data": "raymaml.data:load",
     "load_run": "raymaml.runs:find",
+    "log": "raymaml.verbs.log:log",
     "measure_sharpness": "raymaml.verbs.sharpness:measure_sharpness",
     "open_sharpness": "raymaml.sharpness.store:open_store",
     "open_surface": "raymaml.landscape.store:open_store",
@@ -117,6 +122,7 @@ __all__ = [
     "__version__",
     "correlate",
     "demo",
+    "doctor",
     "evaluate",
     "evaluator_of",
     "export",
@@ -132,6 +138,7 @@ __all__ = [
     "load_checkpoint",
     "load_data",
     "load_run",
+    "log",
     "measure_sharpness",
     "open_sharpness",
     "open_surface",
