@@ -181,6 +181,7 @@ class RunDir:
         self.check(spec)
         if not self.spec_file.is_file() and not files.create(self.spec_file, files.json_text(spec.to_dict())):
             self.check(spec)  # another process was faster
+        files.remove_leftovers(self.spec_file)
 
 
 def _is_foreign(path: Path) -> bool:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from raymaml import machine
 from raymaml.locks import Held
@@ -15,6 +16,20 @@ from raymaml.runlog import Pace, RunLog, computing, log_of
 from raymaml.runtime.pool import Outcome
 from raymaml.runtime.replicas import Request, StoreJob
 from raymaml.runtime.session import cluster
+
+
+class AnyStore(Protocol):
+    """A store of any kind."""
+
+    @property
+    def path(self) -> Path:
+        """Where it lies."""
+        ...
+
+    @property
+    def provenance(self) -> Mapping[str, Any]:
+        """What it was begun with."""
+        ...
 
 
 @dataclass
@@ -43,6 +58,15 @@ class Journal:
                 log.write("to do", f"{self.left[log.path]} {self.unit} are to be computed", left=self.left[log.path])
             note_takeovers(held, chosen)
             yield
+
+    def warn(self, stores: Iterable[AnyStore]) -> None:
+        """Say, and log, which of the stores that are continued were begun elsewhere or by other versions."""
+        for store in stores:
+            log = self.logs[store.path]
+            if log.path in self.left and (other := machine.other_versions(store.provenance)):
+                text = f"{store.path} was begun with {other}: the last bits of what is added may differ"
+                log.write("other versions", text, path=str(store.path), begun=dict(store.provenance))
+                logging.getLogger(__name__).warning("warning: %s", text)
 
     def maker(self, make: Callable[[], Any], size: int) -> Callable[[], Any]:
         """Makes actors by `make`; those after the first `size` replace actors that were lost."""

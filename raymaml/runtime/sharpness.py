@@ -127,6 +127,7 @@ def compute(
             whole = [finished.get(request.path) or _create_or_open(request, threads) for request in requests]
             rounds = _rounds(requests, whole, measures)
             with journal.round([job for jobs in rounds for job in jobs], held, actors=size, threads=threads):
+                journal.warn(store for store in whole if store.path not in finished)
                 tracker = _Tracker(sum(map(len, rounds)), on_progress)
                 for jobs in rounds:
                     make = journal.maker(maker(SharpnessActor, threads), min(size, len(jobs)))

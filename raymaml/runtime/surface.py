@@ -126,6 +126,7 @@ def compute(
             blocks = [(r, store.missing()) for r, store in zip(requests, whole, strict=True)]
             jobs = [Job(r.path, r.checkpoint, block) for r, missing in blocks for block in missing]
             with journal.round(jobs, held, actors=size, threads=threads):
+                journal.warn(store for store in whole if store.path not in finished)
                 tracker = _Tracker(sum(sum(1 for _ in store.plan.blocks()) for store in whole), jobs, on_progress)
                 make = journal.maker(maker(BlockActor, threads), min(size, len(jobs)))
                 outcome = Pool(make, size, journal.on_job(tracker), lambda: stopping() or held.lost()).run(jobs)

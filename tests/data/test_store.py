@@ -390,6 +390,14 @@ def test_a_damaged_record_is_refused(birds, prepare, cache, name, text):
         data.load("birds")
 
 
+def test_a_set_of_a_newer_version_is_refused(birds, prepare, cache):
+    prepare("folder", birds, name="birds", size=16)
+    zarr.open_group(cache / "birds.zarr", mode="r+").attrs["format"] = 2
+    forget()
+    with pytest.raises(DataError, match="birds.zarr was written by a newer version of raymaml: prepare birds again"):
+        data.load("birds")
+
+
 @pytest.mark.parametrize("path", ["zarr.json", "images/zarr.json", "offsets/zarr.json"])
 @pytest.mark.parametrize("text", [None, "", "{}"])
 def test_damaged_metadata_are_refused(birds, prepare, cache, path, text):

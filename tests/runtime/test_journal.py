@@ -1,5 +1,6 @@
 """What is logged of computations on Ray: starts, ends, lost actors, failures."""
 
+import json
 import platform
 import shutil
 
@@ -9,7 +10,7 @@ from raymaml import checkpoints
 from raymaml.errors import RaymamlError
 from raymaml.landscape import store as stores
 from raymaml.landscape.request import surface_spec
-from raymaml.runlog import RunLog
+from raymaml.runlog import Pace, RunLog
 from raymaml.runs import RunDir
 from raymaml.runtime import journal, train_journal
 from raymaml.runtime.replicas import Request
@@ -42,7 +43,7 @@ def events(run):
 def always(monkeypatch):
     """Progress is told at every job."""
     for module in (journal, train_journal):
-        monkeypatch.setattr(module, "Pace", lambda: type("Always", (), {"due": lambda self: True})())
+        monkeypatch.setattr(module, "Pace", lambda: Pace(every=0))
 
 
 def test_a_surface_is_logged_with_its_run_wherever_it_lies(cluster, run, request_, always, kill):
@@ -121,3 +122,21 @@ def test_states_of_seeds_are_told(run, always):
         "seed 5: update 25/100, val 50.0 %",
         "seed 6 failed: no space",
     ]
+
+
+def test_other_versions_are_told_and_logged(cluster, run, request_, caplog):
+    [store] = compute([request_], actors=1)
+    metadata = request_.path / "zarr.json"
+    values = json.loads(metadata.read_text())
+    values["attributes"]["provenance"]["torch"] = "1.0"
+    metadata.write_text(json.dumps(values))
+    compute([request_], actors=1)
+    assert not caplog.records  # nothing was added
+    shutil.rmtree(request_.path / "done" / "c")
+    compute([request_], actors=1)
+    here = store.provenance["torch"]
+    text = f"{request_.path} was begun with torch 1.0 (here {here}): the last bits of what is added may differ"
+    assert [r.message for r in caplog.records] == [f"warning: {text}"]
+    [event] = [e for e in events(run) if e["event"] == "other versions"]
+    assert event["text"] == text
+    assert event["begun"]["torch"] == "1.0"
