@@ -15,9 +15,11 @@ from . import (
     correlate,
     data,
     demo,
+    doctor,
     evaluate,
     export,
     figure,
+    log,
     matrix,
     reproduce,
     sharpness,
@@ -47,6 +49,8 @@ app.command(cls=VariadicCommand)(reproduce.reproduce)
 app.command(cls=VariadicCommand)(export.export)
 app.command()(verify.verify)
 app.command(cls=VariadicCommand)(bench.bench)
+app.command()(log.log)
+app.command()(doctor.doctor)
 app.command()(demo.demo)
 app.add_typer(figure.app, name="figure")
 app.add_typer(table.app, name="table")

@@ -11,6 +11,7 @@ nor ray nor matplotlib.
     export                                          a surface in the files of other programs
     verify                                          a store checked, some of its numbers computed again
     run_bench                                       the speed of this machine: the published way, ours, Ray
+    doctor, log                                     the environment checked; what was computed for a run, and when
     table, correlate, figure_results                tables and figures of results
     Result, Curve, read_results, published_runs     results: of your own, of a CSV file, of the thesis
     load_data, load_run, load_checkpoint            what is on disk
@@ -50,9 +51,11 @@ if TYPE_CHECKING:
     from raymaml.verbs.correlate import correlate
     from raymaml.verbs.demo import demo
     from raymaml.verbs.difference_figure import figure_difference
+    from raymaml.verbs.doctor import doctor
     from raymaml.verbs.evaluate import evaluate
     from raymaml.verbs.export import export
     from raymaml.verbs.figure import figure_surface
+    from raymaml.verbs.log import log
     from raymaml.verbs.meta_figure import figure_meta
     from raymaml.verbs.panel_figures import figure_inner, figure_parts, figure_queries
     from raymaml.verbs.prepare import prepare as prepare_data
@@ -76,6 +79,7 @@ _WHERE = {
     "adaptive_record": "raymaml.landscape.adaptive_record:read",
     "correlate": "raymaml.verbs.correlate:correlate",
     "demo": "raymaml.verbs.demo:demo",
+    "doctor": "raymaml.verbs.doctor:doctor",
     "evaluate": "raymaml.verbs.evaluate:evaluate",
     "evaluator_of": "raymaml.landscape.evaluate:evaluator_of",
     "export": "raymaml.verbs.export:export",
@@ -91,6 +95,7 @@ _WHERE = {
     "load_checkpoint": "raymaml.checkpoints:load",
     "load_data": "raymaml.data:load",
     "load_run": "raymaml.runs:find",
+    "log": "raymaml.verbs.log:log",
     "measure_sharpness": "raymaml.verbs.sharpness:measure_sharpness",
     "open_sharpness": "raymaml.sharpness.store:open_store",
     "open_surface": "raymaml.landscape.store:open_store",
@@ -124,6 +129,7 @@ __all__ = [
     "adaptive_record",
     "correlate",
     "demo",
+    "doctor",
     "evaluate",
     "evaluator_of",
     "export",
@@ -139,6 +145,7 @@ __all__ = [
     "load_checkpoint",
     "load_data",
     "load_run",
+    "log",
     "measure_sharpness",
     "open_sharpness",
     "open_surface",

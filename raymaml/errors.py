@@ -30,6 +30,10 @@ class MismatchError(RaymamlError):
     """Something on disk was made for another specification than the one asked for."""
 
 
+class BusyError(RaymamlError):
+    """Another process computes into the store or the run that was named."""
+
+
 class ClusterError(RaymamlError, ConnectionError):
     """The Ray cluster does not answer or cannot hold the work."""
 

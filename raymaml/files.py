@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
+import glob
 import hashlib
 import json
 import os
+import shutil
 import uuid
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -19,16 +22,60 @@ ADVICE = "restore the file, or start over with another --out"
 def replace(path: Path, write: Callable[[Path], object]) -> None:
     """Let `write` fill a temporary file beside `path`, then rename it over `path` in one step."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    # Not mkstemp: its files are the user's alone, and a run is shared between the nodes of a cluster.
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.partial")
+    temporary = _beside(path)
     try:
         write(temporary)
-        with temporary.open("rb") as written:
-            os.fsync(written.fileno())
+        _to_disk(temporary)
         os.replace(temporary, path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def _beside(path: Path) -> Path:
+    # Not mkstemp: its files are the user's alone, and a run is shared between the nodes of a cluster.
+    return path.with_name(f".{path.name}.{uuid.uuid4().hex}.partial")
+
+
+def _to_disk(path: Path) -> None:
+    with path.open("rb") as written:
+        os.fsync(written.fileno())
+
+
+def create(path: Path, text: str) -> bool:
+    """Write a text unless something is at `path` already; whether it was written. Of several callers one wins."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = _beside(path)
+    try:
+        temporary.write_text(text, encoding="utf-8")
+        _to_disk(temporary)
+        return _link(temporary, path) or (not path.exists() and _open_new(path, text))
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _link(temporary: Path, path: Path) -> bool:
+    """Whole at once, also on NFS; False if the file is there, or where the file system knows no links."""
+    with contextlib.suppress(OSError):
+        os.link(temporary, path)
+        return True
+    return False
+
+
+def _open_new(path: Path, text: str) -> bool:
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError:
+        return False
+    return True
+
+
+def remove_leftovers(path: Path) -> None:
+    """Drop what killed writers of `path` have left beside it; only for who knows that nobody else writes it now."""
+    for leftover in path.parent.glob(f".{glob.escape(path.name)}.*.partial"):
+        if "." not in leftover.name[len(path.name) + 2 : -len(".partial")]:  # else of a longer name
+            shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -38,7 +85,12 @@ def write_text(path: Path, text: str) -> None:
 
 def write_json(path: Path, values: Any) -> None:
     """Write JSON values for people to read, in one step."""
-    write_text(path, json.dumps(values, indent=2, allow_nan=False) + "\n")
+    write_text(path, json_text(values))
+
+
+def json_text(values: Any) -> str:
+    """JSON values for people to read."""
+    return json.dumps(values, indent=2, allow_nan=False) + "\n"
 
 
 def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:

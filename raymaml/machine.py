@@ -6,8 +6,9 @@ import contextlib
 import ctypes
 import os
 import platform
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib import metadata
+from typing import Any
 
 import torch
 
@@ -66,6 +67,13 @@ def provenance() -> dict[str, str | int]:
         "processor": _processor(),
         "threads": torch.get_num_threads(),
     }
+
+
+def other_versions(there: Mapping[str, Any]) -> str:
+    """What the provenance of a result names otherwise than this process would, for people; empty if nothing."""
+    here = provenance()
+    names = ("python", *PACKAGES, "raymaml", "machine", "processor")
+    return ", ".join(f"{n} {there[n]} (here {here[n]})" for n in names if n in there and there[n] != here[n])
 
 
 def _processor() -> str:

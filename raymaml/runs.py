@@ -1,6 +1,7 @@
 """Where a run keeps its files, and how one is found again.
 
 <home>/<run>/run.json                      the specification that all its seeds share
+<home>/<run>/log.jsonl                     a line per event of whatever was computed for the run
 <home>/<run>/seed-5/last/, best/           checkpoints
 <home>/<run>/seed-5/metrics.jsonl          a line per validation
 <home>/<run>/seed-5/result.json            the test score; present once the seed is finished
@@ -128,6 +129,11 @@ class RunDir:
         return self.path / "run.json"
 
     @property
+    def log(self) -> Path:
+        """JSON lines, one per event; see `runlog`."""
+        return self.path / "log.jsonl"
+
+    @property
     def surfaces(self) -> Path:
         """Folder of the Zarr stores of sets of surfaces."""
         return self.path / "surfaces"
@@ -163,7 +169,7 @@ class RunDir:
                     f"{self.path} holds another run: {differences(there, spec)}; "
                     "ask for the same values or name another folder with --out"
                 )
-        elif self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
+        elif self.path.exists() and (not self.path.is_dir() or any(map(_is_foreign, self.path.iterdir()))):
             raise MismatchError(f"{self.path} is there and is no run of raymaml; name another folder with --out")
 
     def claim(self, spec: TrainSpec) -> None:
@@ -173,8 +179,14 @@ class RunDir:
             MismatchError: it holds a run of another specification, or something else.
         """
         self.check(spec)
-        if not self.spec_file.is_file():
-            files.write_json(self.spec_file, spec.to_dict())
+        if not self.spec_file.is_file() and not files.create(self.spec_file, files.json_text(spec.to_dict())):
+            self.check(spec)  # another process was faster
+        files.remove_leftovers(self.spec_file)
+
+
+def _is_foreign(path: Path) -> bool:
+    """Whether it is something else than what `claim` leaves where it is killed."""
+    return not (path.name.startswith(".run.json.") and path.name.endswith(".partial"))
 
 
 def find(name: str | None) -> RunDir:

@@ -15,6 +15,7 @@ import zarr
 from zarr.abc.codec import BytesBytesCodec
 from zarr.codecs import Crc32cCodec, ZstdCodec
 
+from raymaml import files
 from raymaml.errors import SpecError
 
 
@@ -32,7 +33,8 @@ def make(path: Path, fill: Callable[[Path], None]) -> None:
 
 
 def remove_leftovers(path: Path) -> None:
-    """Drop the temporary chunk files of killed writers."""
+    """Drop what killed writers left in and beside a store; only for who knows that nobody else writes (`locks`)."""
+    files.remove_leftovers(path)
     for leftover in path.rglob("*.partial"):
         leftover.unlink(missing_ok=True)
 

@@ -105,3 +105,27 @@ def test_a_file_is_the_old_or_the_new_one(tmp_path):
         files.replace(path, fail)
     assert files.read_json(path) == {"x": 1}
     assert [p.name for p in tmp_path.iterdir() if p.is_file()] == ["a.json"]
+
+
+def test_of_two_that_claim_a_folder_one_wins(tmp_path, spec, monkeypatch):
+    """Another process makes the run between our look and our write."""
+    run, other = RunDir(tmp_path / "run"), dataclasses.replace(spec, updates=7)
+    real = files.create
+
+    def slow(path, text):
+        assert real(path, files.json_text(other.to_dict()))
+        return real(path, text)
+
+    monkeypatch.setattr(files, "create", slow)
+    with pytest.raises(MismatchError, match="holds another run: updates is 7, asked for 6"):
+        run.claim(spec)
+    assert run.spec() == other
+    assert [p.name for p in run.path.iterdir()] == ["run.json"]
+
+
+def test_what_a_killed_claim_left_does_not_make_a_folder_foreign(tmp_path, spec):
+    run = RunDir(tmp_path / "run")
+    run.path.mkdir()
+    (run.path / ".run.json.0123.partial").touch()
+    run.claim(spec)
+    assert run.spec() == spec

@@ -7,7 +7,6 @@ it is whole, so an interrupted preparation leaves none, and continues where it s
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import functools
 import os
 import re
@@ -22,9 +21,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from raymaml import locks
 from raymaml.data.cache import cache_folder
 from raymaml.data.imageset import ImageSet, digest_of
-from raymaml.errors import DataError, MismatchError, MissingError, RaymamlError, SpecError
+from raymaml.errors import DataError, MissingError, RaymamlError, SpecError
 
 if TYPE_CHECKING:  # they import Pillow and zarr, which a list of names needs not
     from raymaml.data.raw import RawSet
@@ -127,14 +127,15 @@ def write(name: str, raw: RawSet, settings: dict[str, Any], fill: Fill | None = 
 
     Raises:
         DataError: a picture cannot be read; what was there before stays.
-        MismatchError: another process prepares the set.
+        BusyError: another process prepares the set.
         SpecError: the cache folder cannot be written.
     """
     from raymaml.data import store as stores
 
     partial, record = folder() / f".{check_name(name)}.partial", stores.record_of(raw, settings)
     try:
-        with _locked(partial, name):
+        with locks.hold([_path(name)], nested=False):
+            partial.mkdir(exist_ok=True)
             store = _resumed(partial, record) or stores.create(partial, raw, record)
             try:
                 (fill or fill_here)(store, raw, _Counter(store, tell or (lambda _: None)))
@@ -206,24 +207,6 @@ def _advice(name: str) -> Iterator[None]:
         yield
     except DataError as error:
         raise DataError(f"{error}: prepare {name} again with --replace") from error
-
-
-@contextlib.contextmanager
-def _locked(partial: Path, name: str) -> Iterator[None]:
-    """Hold the folder of an unfinished set, made if it is not there; the system lets go of it even after kill -9."""
-    partial.mkdir(parents=True, exist_ok=True)
-    handle = os.open(partial, os.O_RDONLY)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        held = os.fstat(handle).st_ino == partial.stat().st_ino  # else it was finished a moment ago
-    except (BlockingIOError, FileNotFoundError):
-        held = False
-    try:
-        if not held:
-            raise MismatchError(f"{name} is being prepared by another process: wait for it")
-        yield
-    finally:
-        os.close(handle)
 
 
 def _resumed(partial: Path, record: dict[str, Any]) -> ImageStore | None:

@@ -175,8 +175,10 @@ def _open_whole(path: Path) -> zarr.Group:
         attributes = dict(group.attrs)
     except Exception as error:  # as above
         raise DataError(f"{path} is damaged ({error or type(error).__name__})") from error
-    if attributes.get("kind") != KIND or attributes.get("format") != FORMAT:
-        raise DataError(f"{path} was written by another version of raymaml")
+    found = attributes.get("format")
+    if attributes.get("kind") != KIND or found != FORMAT:
+        age = "a newer" if isinstance(found, int) and found > FORMAT else "another"
+        raise DataError(f"{path} was written by {age} version of raymaml")
     if not isinstance(attributes.get("digest"), str) or not isinstance(attributes.get("settings"), dict):
         raise DataError(f"{path} is damaged")
     return group

@@ -12,13 +12,14 @@ another pair of directions is one more surface in it, and what is there is not c
 from __future__ import annotations
 
 import dataclasses
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import zarr
 
-from raymaml import zarr_groups
+from raymaml import files, zarr_groups
 from raymaml.errors import MismatchError, MissingError
 from raymaml.landscape.store import SurfaceStore, open_store
 from raymaml.specs import SurfaceSpec, differences
@@ -45,14 +46,20 @@ def member_path(path: Path, spec: SurfaceSpec) -> Path:
     return path / f"seed-{spec.seed}-direction-{spec.direction_seed}"
 
 
+def whole(path: Path) -> Path:
+    """What a driver holds while it computes the surface at `path`: the set that it belongs to, else the surface."""
+    return path.parent if re.fullmatch(r"seed-\d+-direction-\d+", path.name) else path
+
+
 def claim(path: Path, spec: SurfaceSpec) -> None:
-    """Make the set at `path` that a surface belongs to, or check that it is that one.
+    """Make the set at `path` that a surface belongs to, or check that it is that one; to make it, hold its lock.
 
     Raises:
         MismatchError: something else is there, or a set of other surfaces.
         SpecError: a set of another format, or a damaged one.
     """
     if not path.exists():
+        files.remove_leftovers(path)
         zarr_groups.make(path, lambda folder: _create(folder, shared(spec)))
     there = _shared_of(path)
     if there != shared(spec):

@@ -157,24 +157,29 @@ def _shape(spec: SurfaceSpec, name: str, box: tuple[int, int, int]) -> tuple[int
 
 
 def create_or_open(path: Path, spec: SurfaceSpec, provenance: Mapping[str, Any]) -> SurfaceStore:
-    """The store of `spec` at `path`, made if it is not there.
+    """The store of `spec` at `path`, made if it is not there; for its one writer, who holds its lock.
 
     Raises:
         MismatchError: something else is there, or a surface of another specification.
     """
+    zarr_groups.remove_leftovers(path)
     if path.exists():
-        return _open_same(path, spec)
+        return open_same(path, spec)
     zarr_groups.make(path, lambda folder: _create(folder, spec, provenance))
     return open_store(path)
 
 
-def _open_same(path: Path, spec: SurfaceSpec) -> SurfaceStore:
+def open_same(path: Path, spec: SurfaceSpec) -> SurfaceStore:
+    """The store at `path`, which must be that of `spec`.
+
+    Raises:
+        MismatchError: it is of another specification, or something else is there.
+    """
     store = open_store(path)
     if store.spec != spec:
         raise MismatchError(
             f"{path} holds another surface: {differences(store.spec, spec)}; name another store with --out"
         )
-    zarr_groups.remove_leftovers(path)
     return store
 
 

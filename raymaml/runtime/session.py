@@ -102,6 +102,13 @@ def check_shared(path: Path, *, seen: bool) -> None:
         raise ClusterError(f"node {platform.node()} does not see {path}: --out must be a folder that all nodes share")
 
 
+def cluster() -> dict[str, Any]:
+    """The cluster that is connected, for a record: its address, nodes, CPUs and GPUs."""
+    cpus, gpus = capacity()
+    nodes = sum(bool(node["Alive"]) for node in ray.nodes())  # type: ignore[no-untyped-call]
+    return {"address": ray.get_runtime_context().gcs_address, "nodes": nodes, "cpus": cpus, "gpus": gpus}
+
+
 def capacity() -> tuple[float, int]:
     """CPUs and GPUs of the cluster."""
     resources = ray.cluster_resources()  # type: ignore[no-untyped-call]

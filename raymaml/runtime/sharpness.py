@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from raymaml import data, machine, models
+from raymaml import data, locks, machine, models
+from raymaml.runtime.journal import journal_of
 from raymaml.runtime.pool import Pool
 from raymaml.runtime.replicas import (
     Replica,
@@ -106,6 +107,7 @@ def compute(
         on_stop: called at the first Ctrl-C.
 
     Raises:
+        BusyError: another process measures into one of them.
         MismatchError: a store holds another measurement.
         IncompleteError: some parts failed every attempt; the rest is stored.
         KeyboardInterrupt: stopped by Ctrl-C; everything finished is stored.
@@ -113,28 +115,41 @@ def compute(
     for request in requests:
         load_evaluator(request.spec, request.checkpoint)  # refuses what cannot be measured before anything is made
     opened = [_open_if_there(request, threads) for request in requests]
-    if all(store and not any(store.missing(name) for name in measures) for store in opened):
-        return [store for store in opened if store]
-    with graceful_stop(on_stop) as stopping, session(address):
+    finished = {s.path: s for s in opened if s and not any(s.missing(name) for name in measures)}
+    if len(finished) == len({request.path for request in requests}):
+        return [finished[request.path] for request in requests]
+    held_paths = [request.path for request in requests if request.path not in finished]
+    locks.check(held_paths)  # Ray takes 7 to 16 s to start
+    journal = journal_of("sharpness", "parts", requests)
+    with graceful_stop(journal.stopping(on_stop)) as stopping, session(address):
         size = pool_size(actors, threads)
-        whole = [store or _create(r, threads) for store, r in zip(opened, requests, strict=True)]
-        rounds = _rounds(requests, whole, measures)
-        tracker = _Tracker(sum(map(len, rounds)), on_progress)
-        for jobs in rounds:
-            outcome = Pool(maker(SharpnessActor, threads), size, tracker, stopping).run(jobs)
-            raise_unless_whole(outcome, "parts", lambda job: f"part {job.part} of {job.path}")
+        with locks.hold(held_paths) as held:
+            whole = [finished.get(request.path) or _create_or_open(request, threads) for request in requests]
+            rounds = _rounds(requests, whole, measures)
+            with journal.round([job for jobs in rounds for job in jobs], held, actors=size, threads=threads):
+                journal.warn(store for store in whole if store.path not in finished)
+                tracker = _Tracker(sum(map(len, rounds)), on_progress)
+                for jobs in rounds:
+                    make = journal.maker(maker(SharpnessActor, threads), min(size, len(jobs)))
+                    outcome = Pool(make, size, journal.on_job(tracker), lambda: stopping() or held.lost()).run(jobs)
+                    journal.failures(outcome, _name)
+                    raise_unless_whole(outcome, "parts", _name)
     return whole
+
+
+def _name(job: Job) -> str:
+    return f"part {job.part} of {job.path}"
 
 
 def _open_if_there(request: Request[SharpnessSpec], threads: int) -> SharpnessStore | None:
     if not request.path.exists():
         return None
-    store = stores.create_or_open(request.path, request.spec, {}, 0)
+    store = stores.open_same(request.path, request.spec)
     check_threads(store.path, store.provenance, threads)
     return store
 
 
-def _create(request: Request[SharpnessSpec], threads: int) -> SharpnessStore:
+def _create_or_open(request: Request[SharpnessSpec], threads: int) -> SharpnessStore:
     provenance = {**machine.provenance(), "threads": threads, "checkpoint_path": str(request.checkpoint)}
     parameters = sum(p.numel() for p in models.build(request.spec.model).parameters())
     return stores.create_or_open(request.path, request.spec, provenance, parameters)

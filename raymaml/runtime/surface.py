@@ -10,15 +10,16 @@ from typing import Any
 import ray
 import torch
 
-from raymaml import backends, data, machine
+from raymaml import backends, data, locks, machine
 from raymaml.backends import Execution
 from raymaml.errors import MismatchError
-from raymaml.landscape import adaptive_record, trial
+from raymaml.landscape import adaptive_record, sets, trial
 from raymaml.landscape import store as stores
 from raymaml.landscape.evaluate import Evaluator, evaluator_of
 from raymaml.landscape.plan import Block
 from raymaml.landscape.store import SurfaceStore
 from raymaml.runtime.jobs import Job, Progress, Tracker
+from raymaml.runtime.journal import journal_of
 from raymaml.runtime.pool import Pool
 from raymaml.runtime.replicas import (
     Replica,
@@ -93,45 +94,56 @@ def compute(
         on_stop: called at the first Ctrl-C.
 
     Raises:
+        BusyError: another process computes one of them, or of the set that it belongs to.
         MismatchError: a store holds another surface, or was started with another back end than the one asked for.
         IncompleteError: some blocks failed every attempt; the rest is stored.
         KeyboardInterrupt: stopped by Ctrl-C; everything finished is stored.
     """
     provenances = [_provenance(request, threads) for request in requests]
     opened = [_open_if_there(r, p, backend) for r, p in zip(requests, provenances, strict=True)]
-    there = [store for store in opened if store]
-    if len(there) == len(requests) and not any(_missing(store, adaptive) for store in there):
-        return _finished(there, adaptive)
-    with graceful_stop(on_stop) as stopping, session(address):
-        size = pool_size(actors, threads)
-        chooser = _Chooser(backend, threads)
-        executions = [None if store else chooser(r) for store, r in zip(opened, requests, strict=True)]
-        on_ready()
-        whole = [  # made after all that can be refused
-            store or stores.create_or_open(r.path, r.spec, {**p, "execution": execution})
-            for store, r, p, execution in zip(opened, requests, provenances, executions, strict=True)
-        ]
+    finished = {store.path: store for store in opened if store and not _missing(store, adaptive)}
+    if len(finished) == len({request.path for request in requests}):
+        return _stated([finished[request.path] for request in requests], adaptive)
+    held_paths = [sets.whole(request.path) for request in requests if request.path not in finished]
+    locks.check(held_paths)  # Ray takes 7 to 16 s to start
+    journal = journal_of("surface", "blocks", requests)
+    with graceful_stop(journal.stopping(on_stop)) as stopping, session(address):
+        size, chooser = pool_size(actors, threads), _Chooser(backend, threads)
+        with locks.hold(held_paths) as held:
+            executions = [None if r.path in finished or r.path.exists() else chooser(r) for r in requests]
+            on_ready()
+            whole = [  # made after all that can be refused; opened again, as they may have grown
+                finished.get(r.path) or stores.create_or_open(r.path, r.spec, {**p, "execution": execution})
+                for r, p, execution in zip(requests, provenances, executions, strict=True)
+            ]
 
-        def jobs() -> list[Job]:
-            pairs = zip(requests, whole, strict=True)
-            return [Job(r.path, r.checkpoint, block) for r, store in pairs for block in _missing(store, adaptive)]
+            def jobs() -> list[Job]:
+                pairs = zip(requests, whole, strict=True)
+                return [Job(r.path, r.checkpoint, block) for r, store in pairs for block in _missing(store, adaptive)]
 
-        most = sum(sum(1 for _ in store.plan.blocks()) for store in whole)
-        missing = sum(len(store.missing()) for store in whole)
-        tracker = Tracker(most, jobs(), on_progress, missing)
-        pool = Pool(maker(BlockActor, threads), size, tracker, stopping)
-        if adaptive is not None:
-            pool.more = lambda: tracker.add(jobs())
-        outcome = pool.run(tracker.jobs)
-        raise_unless_whole(outcome, "blocks", lambda job: f"{job.block} of {job.path}")
-    return _finished(whole, adaptive)
+            most = sum(sum(1 for _ in store.plan.blocks()) for store in whole)
+            tracker = Tracker(most, jobs(), on_progress, sum(len(store.missing()) for store in whole))
+            with journal.round(tracker.jobs, held, actors=size, threads=threads):
+                journal.warn(store for store in whole if store.path not in finished)
+                make = journal.maker(maker(BlockActor, threads), min(size, len(tracker.jobs)))
+                pool = Pool(make, size, journal.on_job(tracker), lambda: stopping() or held.lost())
+                if adaptive is not None:
+                    pool.more = lambda: journal.add(tracker.add(jobs()))
+                outcome = pool.run(tracker.jobs)
+                journal.failures(outcome, _name)
+                raise_unless_whole(outcome, "blocks", _name)
+            return _stated(whole, adaptive)
+
+
+def _name(job: Job) -> str:
+    return f"{job.block} of {job.path}"
 
 
 def _missing(store: SurfaceStore, adaptive: float | None) -> list[Block]:
     return store.missing() if adaptive is None else adaptive_record.missing(store, adaptive)
 
 
-def _finished(whole: list[SurfaceStore], adaptive: float | None) -> list[SurfaceStore]:
+def _stated(whole: list[SurfaceStore], adaptive: float | None) -> list[SurfaceStore]:
     """The stores, each of which says what it is an approximation of, if it is one."""
     for store in whole:
         if not store.missing():
@@ -179,7 +191,7 @@ def _open_if_there(
 ) -> SurfaceStore | None:
     if not request.path.exists():
         return None
-    store = stores.create_or_open(request.path, request.spec, provenance)
+    store = stores.open_same(request.path, request.spec)
     _check_same_numbers(store, provenance)
     there = backends.recorded(store.provenance.get("execution")).backend.name
     if backend not in (None, there):

@@ -27,11 +27,12 @@ import torch.distributed
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from torch import Tensor
 
-from raymaml import data, training
+from raymaml import data, locks, training
 from raymaml.errors import ClusterError, IncompleteError, MismatchError, RaymamlError, SpecError, last_line
 from raymaml.runs import RunDir, check_seeds
 from raymaml.runtime.session import capacity, check_shared, session
 from raymaml.runtime.stop import graceful_stop
+from raymaml.runtime.train_journal import TrainingJournal
 from raymaml.specs import Score, TrainSpec
 from raymaml.training import Report, Solo
 
@@ -167,6 +168,7 @@ def train_seeds(
         The test score of each seed.
 
     Raises:
+        BusyError: another process trains one of the seeds.
         MismatchError: the folder holds another run.
         SpecError: the workers cannot share an update of this learner.
         IncompleteError: a seed failed; the others are finished.
@@ -191,6 +193,7 @@ def train_all(
     """Train the seeds of several runs, those that are not finished, as many at once as the cluster holds.
 
     Raises:
+        BusyError: another process trains one of the seeds.
         MismatchError: a folder holds another run.
         SpecError: the workers cannot share an update of this learner.
         IncompleteError: a seed failed; the others are finished.
@@ -199,10 +202,21 @@ def train_all(
     for job in jobs:
         RunDir(job.run).check(job.spec)
         check_workers(job.spec, workers_per_seed)
-    unfinished = [job for job in jobs if not RunDir(job.run).seed(job.seed).finished]
+    unfinished = [job for job in jobs if not _finished(job)]
     if unfinished:
-        with graceful_stop() as stopping, session(address):
-            _run_all(unfinished, workers_per_seed, on_progress, stopping)
+        locks.check(map(_folder, unfinished))  # Ray takes 7 to 16 s to start
+        journal = TrainingJournal(sorted({job.run for job in unfinished}))
+        with graceful_stop(journal.stopping) as stopping, session(address):
+            _run_all(unfinished, workers_per_seed, on_progress, stopping, journal)
+
+
+def _finished(job: SeedJob) -> bool:
+    return RunDir(job.run).seed(job.seed).finished
+
+
+def _folder(job: SeedJob) -> Path:
+    """What a driver holds while it trains a seed."""
+    return RunDir(job.run).seed(job.seed).path
 
 
 def check_workers(spec: TrainSpec, workers_per_seed: int) -> None:
@@ -216,11 +230,30 @@ def check_workers(spec: TrainSpec, workers_per_seed: int) -> None:
 
 
 def _run_all(
-    jobs: list[SeedJob], workers: int, on_progress: Callable[[JobStates], None], stopping: Callable[[], bool]
+    jobs: list[SeedJob],
+    workers: int,
+    on_progress: Callable[[JobStates], None],
+    stopping: Callable[[], bool],
+    journal: TrainingJournal,
 ) -> None:
     scaling, at_once = _share(len(jobs), workers, max(job.spec.threads for job in jobs))
     for job in jobs:
         RunDir(job.run).claim(job.spec)
+    with locks.hold(map(_folder, jobs)) as held:
+        left = [job for job in jobs if not _finished(job)]  # another process may have been at work since
+        seeds = {run: [job.seed for job in left if job.run == run] for run in journal.runs}
+        with journal.call(seeds, held, workers=workers, at_once=at_once):
+            _drive_all(left, scaling, at_once, on_progress, lambda: stopping() or held.lost(), journal)
+
+
+def _drive_all(
+    jobs: list[SeedJob],
+    scaling: ray.train.ScalingConfig,
+    at_once: int,
+    on_progress: Callable[[JobStates], None],
+    stopping: Callable[[], bool],
+    journal: TrainingJournal,
+) -> None:
     # On this node: another may be lost, and the work goes on without it.
     here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=True)
     board = Board.options(scheduling_strategy=here).remote()  # type: ignore[attr-defined]
@@ -234,7 +267,10 @@ def _run_all(
                 job = running.pop(ref)
                 if error := _error_of(ref):
                     errors[job] = error
-            on_progress(ray.get(board.read.remote()))
+                journal.ended(job.run, job.seed, error)
+            states = ray.get(board.read.remote())
+            journal.progress(states)
+            on_progress(states)
             if stopping():
                 raise KeyboardInterrupt  # ends the seeds; each has its last checkpoint
     finally:  # nothing to end unless interrupted; a notebook's connection would let the seeds train on

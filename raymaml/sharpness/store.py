@@ -145,7 +145,7 @@ def _parts(tasks: int) -> int:
 
 
 def create_or_open(path: Path, spec: SharpnessSpec, provenance: Mapping[str, Any], parameters: int) -> SharpnessStore:
-    """The store of `spec` at `path`, made if it is not there.
+    """The store of `spec` at `path`, made if it is not there; for its one writer, who holds its lock.
 
     Args:
         path: of the store.
@@ -156,17 +156,22 @@ def create_or_open(path: Path, spec: SharpnessSpec, provenance: Mapping[str, Any
     Raises:
         MismatchError: something else is there, or a measurement of another specification.
     """
+    zarr_groups.remove_leftovers(path)
     if path.exists():
-        return _open_same(path, spec)
+        return open_same(path, spec)
     zarr_groups.make(path, lambda folder: _create(folder, spec, provenance, parameters))
     return open_store(path)
 
 
-def _open_same(path: Path, spec: SharpnessSpec) -> SharpnessStore:
+def open_same(path: Path, spec: SharpnessSpec) -> SharpnessStore:
+    """The store at `path`, which must be that of `spec`.
+
+    Raises:
+        MismatchError: it is of another specification, or something else is there.
+    """
     store = open_store(path)
     if store.spec != spec:
         raise MismatchError(f"{path} holds another measurement: {differences(store.spec, spec)}; move it away")
-    zarr_groups.remove_leftovers(path)
     return store
 
 

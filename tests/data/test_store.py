@@ -16,7 +16,7 @@ from PIL import Image
 from raymaml import data
 from raymaml.data import catalogue, prepared, store
 from raymaml.data.imageset import digest_of
-from raymaml.errors import DataError, MismatchError, MissingError, SpecError
+from raymaml.errors import BusyError, DataError, MissingError, SpecError
 from raymaml.specs import TaskSpec
 from raymaml.tasks import TaskSampler
 
@@ -303,7 +303,7 @@ def test_a_replacement_that_is_interrupted_leaves_the_set_that_was_there(birds, 
 
 def test_two_processes_do_not_prepare_one_set_at_once(birds, prepare):
     def again(progress):
-        with pytest.raises(MismatchError, match="birds is being prepared by another process: wait for it"):
+        with pytest.raises(BusyError, match=f"birds.zarr is being computed by process {os.getpid()} on "):
             prepare("folder", birds, name="birds", size=16)
 
     told = []
@@ -387,6 +387,14 @@ def test_a_damaged_record_is_refused(birds, prepare, cache, name, text):
     del group.attrs[name]
     forget()
     with pytest.raises(DataError, match=rf"{text}.*: prepare birds again with --replace"):
+        data.load("birds")
+
+
+def test_a_set_of_a_newer_version_is_refused(birds, prepare, cache):
+    prepare("folder", birds, name="birds", size=16)
+    zarr.open_group(cache / "birds.zarr", mode="r+").attrs["format"] = 2
+    forget()
+    with pytest.raises(DataError, match="birds.zarr was written by a newer version of raymaml: prepare birds again"):
         data.load("birds")
 
 

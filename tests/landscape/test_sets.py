@@ -1,6 +1,7 @@
 """Several seeds and directions in one store."""
 
 import dataclasses
+import json
 
 import pytest
 
@@ -62,3 +63,28 @@ def test_an_absent_or_empty_set_says_how_to_make_one(tmp_path, specs):
         prepare(tmp_path / "set.zarr")
         with pytest.raises(MissingError, match="raymaml surface --seeds"):
             sets.open_set(tmp_path / "set.zarr")
+
+
+@pytest.mark.parametrize(("version", "advice"), [(2, "update raymaml"), (0, "move it away and compute it again")])
+def test_a_set_of_another_format_is_refused(tmp_path, specs, version, advice):
+    path = tmp_path / "set.zarr"
+    sets.claim(path, specs[0])
+    metadata = json.loads((path / "zarr.json").read_text())
+    metadata["attributes"]["format"] = version
+    (path / "zarr.json").write_text(json.dumps(metadata))
+    for use in (lambda: sets.open_set(path), lambda: sets.claim(path, specs[0])):
+        with pytest.raises(SpecError, match=f"has format {version}, this version reads 1; {advice}"):
+            use()
+
+
+def test_what_is_held_is_the_set(tmp_path, specs):
+    path = tmp_path / "set.zarr"
+    assert sets.whole(sets.member_path(path, specs[0])) == path
+    assert sets.whole(path) == path
+
+
+def test_what_a_killed_creation_left_goes(tmp_path, specs):
+    for name in (".set.zarr.0123abcd.partial", ".set.zarr.b.0123abcd.partial"):
+        (tmp_path / name / "c").mkdir(parents=True)
+    sets.claim(tmp_path / "set.zarr", specs[0])
+    assert sorted(p.name for p in tmp_path.iterdir()) == [".set.zarr.b.0123abcd.partial", "set.zarr"]

@@ -1,0 +1,1 @@
+"""Checks of the environment: pure functions of what is given to them, and those that look."""
