@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import raymaml_cli.app
 import typer
-from hostile.world import World
+from hostile.world import CASES, World
 from PIL import Image
 
 from raymaml import checkpoints, data, machine, training
@@ -35,6 +35,10 @@ RESULTS = (
     "glyphs,maml,conv6,true,5,novel,last,0.85,0.01,nan,600,,,\n"
     "glyphs,maml,conv6,true,5,base,best,0.95,0.01,0.2,600,nan,nan,100\n"
 )
+
+
+def pytest_terminal_summary(terminalreporter):
+    terminalreporter.write_line(f"hostile commands run: {CASES[0]}")
 
 
 @pytest.fixture(scope="session")

@@ -16,6 +16,7 @@ import raymaml_cli.app
 
 from raymaml.runs import RunDir, SeedDir
 
+CASES = [0]  # how many commands were run
 NIGHTLY = os.environ.get("RAYMAML_NIGHTLY", "") not in ("", "0")
 CPU_SECONDS = 60  # of one command: more is a hang; processor time, so that other work does not count
 MEMORY = 4 << 30  # bytes that a command may ask for beyond what the test has: more is a bomb
@@ -68,6 +69,7 @@ class World:
 
     def run(self, args: list[str]) -> Ran:
         """Run `raymaml ...` in this process, with limits on memory and processor time."""
+        CASES[0] += 1
         out = io.TextIOWrapper(io.BytesIO(), encoding="utf-8", errors="surrogateescape", write_through=True)
         err = io.TextIOWrapper(io.BytesIO(), encoding="utf-8", errors="backslashreplace", write_through=True)
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), _limits(args):
