@@ -74,6 +74,8 @@ def raymaml(
 
 def main() -> None:
     """Run the program and exit: 0, 2 for a user's error, 130 when interrupted."""
+    # A file's name may be bytes of another encoding, which Python keeps as surrogates: they go out as they came in.
+    sys.stdout.reconfigure(errors="surrogateescape")  # type: ignore[union-attr]
     sys.exit(run(sys.argv[1:]))
 
 
@@ -92,6 +94,9 @@ def run(args: list[str]) -> int:
         if error.filename is None:
             raise
         say(f"raymaml: {error.filename} cannot be used: {error.strerror}; name another place with --out")
+        return USER_ERROR
+    except MemoryError as error:
+        say(f"raymaml: there is not enough memory for that ({error}); ask for less")
         return USER_ERROR
     except typer.TyperException as error:
         if text := _usage_line(error):  # a command without arguments has shown its help

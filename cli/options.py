@@ -47,6 +47,7 @@ Formats = Annotated[str, typer.Option(help="Of png, pdf, svg, with commas.")]
 
 Number = TypeVar("Number", int, float)
 Choice = TypeVar("Choice", bound=str)
+LONGEST_LINE = 1_500  # characters: longer than any path, and shorter than a file that was taken for a name
 LARGEST_GRID = 10_000  # points per axis: more would fill the memory before anything is computed
 
 
@@ -86,7 +87,14 @@ def grid_size(text: str) -> tuple[int, int]:
 
 def say(text: str) -> None:
     """A line about what happens, for people: stderr, so that stdout holds results alone."""
-    typer.echo(text, err=True)
+    typer.echo(one_line(text), err=True)
+
+
+def one_line(text: str) -> str:
+    """The text as one line that a terminal shows and does not obey: names in it may be anyone's."""
+    if len(text) > LONGEST_LINE:
+        text = f"{text[: LONGEST_LINE // 2]} ... {text[-LONGEST_LINE // 4 :]}"
+    return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text)
 
 
 def say_stores(paths: Sequence[Path]) -> None:

@@ -43,6 +43,8 @@ def verify(
     from raymaml import files
     from raymaml.verbs.verify import verify as check
 
+    if json is not None:
+        files.check_place(json.expanduser())
     with progress.display() as shown:
         reports = check(
             store,
@@ -55,7 +57,7 @@ def verify(
             on_progress=progress.verification(shown),
             on_report=lambda report: typer.echo(_summary(report)),
         )
-    if json:
+    if json is not None:
         files.write_json(json.expanduser(), [report.to_dict() for report in reports])
         options.say_written([json])
     if not all(report.right for report in reports):

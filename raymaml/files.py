@@ -16,11 +16,17 @@ from typing import Any
 
 from raymaml.errors import MissingError, SpecError
 
+LONGEST_NAME = 255  # bytes, of Linux's file systems
 ADVICE = "restore the file, or start over with another --out"
 
 
 def replace(path: Path, write: Callable[[Path], object]) -> None:
-    """Let `write` fill a temporary file beside `path`, then rename it over `path` in one step."""
+    """Let `write` fill a temporary file beside `path`, then rename it over `path` in one step.
+
+    Raises:
+        SpecError: `path` is a folder, or its name is longer than a file's can be.
+    """
+    check_place(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = _beside(path)
     try:
@@ -34,7 +40,9 @@ def replace(path: Path, write: Callable[[Path], object]) -> None:
 
 def _beside(path: Path) -> Path:
     # Not mkstemp: its files are the user's alone, and a run is shared between the nodes of a cluster.
-    return path.with_name(f".{path.name}.{uuid.uuid4().hex}.partial")
+    name = f".{path.name}.{uuid.uuid4().hex}.partial"
+    too_long = len(os.fsencode(name)) > LONGEST_NAME
+    return path.with_name(f".{uuid.uuid4().hex}.partial" if too_long else name)
 
 
 def _to_disk(path: Path) -> None:
@@ -78,6 +86,18 @@ def remove_leftovers(path: Path) -> None:
             shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink(missing_ok=True)
 
 
+def check_place(path: Path) -> None:
+    """Check that a file can be called so, before the work whose result it is to hold.
+
+    Raises:
+        SpecError: `path` is a folder, or its name is longer than a file's can be.
+    """
+    if len(os.fsencode(path.name)) > LONGEST_NAME:
+        raise SpecError(f"{path.name[:40]}... cannot be the name of a file: it is longer than {LONGEST_NAME} bytes")
+    if not path.name or path.is_dir():
+        raise SpecError(f"{path} is a folder: name a file")
+
+
 def write_text(path: Path, text: str) -> None:
     """Write a text, in one step."""
     replace(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
@@ -116,7 +136,7 @@ def read_json(path: Path) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise MissingError(f"{path} is not there") from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise SpecError(f"{path} cannot be read as JSON ({error}): {ADVICE}") from error
 
 

@@ -112,7 +112,7 @@ class SeedDir:
         for line in self.metrics.read_text(encoding="utf-8").splitlines():
             try:
                 rows.append(json.loads(line))
-            except ValueError:
+            except (ValueError, RecursionError):
                 break
         return rows
 

@@ -21,6 +21,7 @@ Which = Literal["best", "last"]  # of a seed's kept checkpoints
 Part = Literal["all", "head", "feature"]
 Around = Literal["initial", "adapted"]
 Counts = tuple[int, ...]
+MOST_TASKS = 1_000_000  # of a store: a thousand times the thesis's, and its coordinates still fit into memory
 
 
 @dataclass(frozen=True)
@@ -28,12 +29,13 @@ class Spec:
     """Base of all specifications: checked on construction, strict when read."""
 
     minimum: ClassVar[dict[str, float]] = {}
+    maximum: ClassVar[dict[str, float]] = {}
 
     def __post_init__(self) -> None:
         """Refuse a value outside its type or range.
 
         Raises:
-            SpecError: a value is not one of its choices, is too small, or is not a finite number.
+            SpecError: a value is not one of its choices, is too small or too large, or is not a finite number.
         """
         for item in dataclasses.fields(self):
             _check_value(item.name, getattr(self, item.name), typing.get_type_hints(type(self))[item.name])
@@ -42,6 +44,9 @@ class Spec:
             lowest = value[0] if isinstance(value, tuple) else value
             if lowest < low:
                 raise SpecError(f"{name} must be at least {low:g}, got {lowest}")
+        for name, high in self.maximum.items():
+            if getattr(self, name) > high:
+                raise SpecError(f"{name} must be at most {high:,}, got {getattr(self, name)}")
 
     def to_dict(self) -> dict[str, Any]:
         """This specification as plain JSON values."""
@@ -336,6 +341,7 @@ class SurfaceSpec(Spec):
     around: Around = "initial"  # perturb, then adapt (what the thesis ran); or adapt, then perturb (what it says)
     part: Part = "all"  # of the network that is perturbed (thesis figures 6 and 7)
     minimum: ClassVar[dict[str, float]] = {"queries": 1, "tasks": 1, "first_task": 0, "steps": 0}
+    maximum: ClassVar[dict[str, float]] = {"tasks": MOST_TASKS, "first_task": 2**53}
 
     def __post_init__(self) -> None:
         """Check also that the values fit each other."""

@@ -60,6 +60,7 @@ KINDS = {
         "your own pictures, as CLASS/NAME.png (or jpg, ...)", "yours", "--name NAME", "raymaml.data.folder", 84
     ),
 }
+LARGEST = 2048  # pixels: a chunk of 16 images takes 200 MB; backbones take 224
 PUBLISHED = tuple(kind for kind in KINDS if kind != "folder")
 _PUBLISHED_NAME = re.compile(rf"({'|'.join(PUBLISHED)})(-rotations)?(?:-(\d+))?")
 
@@ -130,8 +131,8 @@ def request_of(
     if kind != "omniglot" and rotations:
         raise SpecError("--rotations is for `omniglot`")
     size = KINDS[kind].size if size is None else size
-    if size < 1:
-        raise SpecError(f"--size must be at least 1 pixel, got {size}")
+    if not 1 <= size <= LARGEST:
+        raise SpecError(f"--size must be from 1 to {LARGEST} pixels, got {size}")
     extra: dict[str, Any] = {}
     if kind == "folder":
         extra = {"grey": grey, "split": None if split is None else split.expanduser().absolute()}

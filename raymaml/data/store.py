@@ -130,7 +130,7 @@ def create(path: Path, raw: RawSet, record: Mapping[str, Any]) -> ImageStore:
 
 def reopen(path: Path) -> ImageStore:
     """Open a store to fill it; raises anything where it is no store."""
-    group = zarr.open_group(path, mode="r+", use_consolidated=False)
+    group = zarr_groups.open_group(path, "r+")
     return ImageStore(path, {k: v for k, v in group.attrs.items() if k not in ("kind", "format")}, group)
 
 
@@ -171,7 +171,7 @@ def load(path: Path, name: str) -> ImageSet:
 
 def _open_whole(path: Path) -> zarr.Group:
     try:
-        group = zarr.open_group(path, mode="r", use_consolidated=False)
+        group = zarr_groups.open_group(path)
         attributes = dict(group.attrs)
     except Exception as error:  # as above
         raise DataError(f"{path} is damaged ({error or type(error).__name__})") from error
@@ -185,8 +185,7 @@ def _open_whole(path: Path) -> zarr.Group:
 
 
 def _image_set(name: str, path: Path, group: zarr.Group, record: Mapping[str, Any]) -> ImageSet:
-    array = group["images"]
-    assert isinstance(array, zarr.Array)
+    array = zarr_groups.array_of(group, "images")
     if array.dtype != np.uint8 or array.compressors or array.filters or array.chunks[1:] != array.shape[1:]:
         raise ValueError("its images are stored in another way")
     counts, step = record["classes"], array.chunks[0]  # class -> number of images, in the order of the rows
@@ -211,8 +210,7 @@ def _image_set(name: str, path: Path, group: zarr.Group, record: Mapping[str, An
 
 
 def _originals(path: Path, group: zarr.Group, chunks: int, step: int, mode: str) -> EncodedOriginals:
-    array = group["offsets"]
-    assert isinstance(array, zarr.Array)
+    array = zarr_groups.array_of(group, "offsets")
     offsets = np.asarray(array[...], np.int64)
     return EncodedOriginals(path, [f"originals/{k}/c/0" for k in range(chunks)], offsets, step, mode)
 

@@ -88,6 +88,8 @@ class Folder:
         path = (self.root / name).resolve()
         if not path.is_relative_to(self._real):
             raise DataError(f"{self.root / name} leads out of {self.root}: put the file itself there")
+        if path.exists() and not path.is_file():  # a pipe would be waited on for ever
+            raise DataError(f"{self.root / name} cannot be read: it is no file")
         try:
             return path.open("rb")
         except OSError as error:

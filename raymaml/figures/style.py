@@ -69,12 +69,13 @@ def styled() -> Iterator[None]:
         yield
 
 
+@lru_cache(maxsize=4096)  # titles are wrapped once to know their height, and again to be set
 def text_width(text: str, size: float) -> float:
-    """Width of one line of text in inches, in the style's font at `size` points."""
+    """Width of one line of text in inches, in the style's font at `size` points; `$` is a dollar."""
     if not text.strip():
         return 0.0
     font = FontProperties(family=list(_fonts()))
-    return float(TextPath((0, 0), drawable(text), size=size, prop=font).get_extents().x1) / 72
+    return float(TextPath((0, 0), drawable(text).replace("$", r"\$"), size=size, prop=font).get_extents().x1) / 72
 
 
 def wrap(text: str, width: float, size: float) -> str:

@@ -108,6 +108,6 @@ def _create(folder: Path, spec: SurfaceSpec) -> None:
 
 def _shared_of(path: Path) -> SurfaceSpec:
     with zarr_groups.reading(path, "set of surfaces"):
-        attributes: dict[str, Any] = dict(zarr.open_group(path, mode="r", use_consolidated=False).attrs)
+        attributes: dict[str, Any] = dict(zarr_groups.open_group(path).attrs)
         zarr_groups.check_format(path, attributes, KIND, FORMAT, "set of surfaces")
         return SurfaceSpec.from_dict(attributes["shared"])

@@ -193,12 +193,12 @@ def open_store(path: Path) -> SurfaceStore:
     if not path.exists():
         raise MissingError(f"no surface at {path}; compute one: raymaml surface --out {path}")
     with zarr_groups.reading(path, "surface"):
-        group = zarr.open_group(path, mode="r+", use_consolidated=False)
+        group = zarr_groups.open_group(path, "r+")
         attributes: dict[str, Any] = dict(group.attrs)
         zarr_groups.check_format(path, attributes, KIND, FORMAT, "surface")
         spec = SurfaceSpec.from_dict(attributes["spec"])
         plan = Plan(**{name: tuple(attributes["plan"][name]) for name in ("shape", "block_shape")})
-        store = SurfaceStore(path, spec, plan, attributes["provenance"], group)
+        store = SurfaceStore(path, spec, plan, zarr_groups.provenance_of(attributes), group)
         _check_arrays(store)
     return store
 

@@ -6,6 +6,7 @@ import contextlib
 import logging
 import os
 import platform
+import secrets
 import signal
 import socket
 import tempfile
@@ -59,6 +60,7 @@ def _connect(address: str) -> None:
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     try:
         if address == "local":
+            _make_token()
             ray.init(address="local", **LOCAL, **quiet)
             return
         target = _running_cluster() if address == "auto" else address
@@ -71,6 +73,33 @@ def _connect(address: str) -> None:
         raise ClusterError(
             f"cannot connect to Ray at {address}: {first} (a cluster with token authentication needs "
             "RAY_AUTH_MODE=token and its token here too)"
+        ) from error
+
+
+def _make_token() -> None:
+    """Make the token of a cluster of our own where there is none yet, readable by this user alone.
+
+    Ray's ports listen on every interface, and Ray runs whatever comes with the token. Ray 2.60 asks for it without
+    being told, but would write it so that everyone on this machine can read it.
+    """
+    asked = os.environ.get("RAY_AUTH_MODE", "token").lower() == "token"
+    if not asked or os.environ.get("RAY_AUTH_TOKEN") or os.environ.get("RAY_AUTH_TOKEN_PATH"):
+        return
+    path = Path.home() / ".ray" / "auth_token"
+    if path.exists():
+        return
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent)  # whose mode is 600
+        with os.fdopen(handle, "w", encoding="ascii") as file:
+            file.write(secrets.token_hex(32))
+        with contextlib.suppress(FileExistsError):  # another command was faster
+            os.link(temporary, path)
+        os.unlink(temporary)
+    except OSError as error:
+        raise ClusterError(
+            f"Ray's token cannot be written to {path} ({error.strerror}): set HOME to a folder of yours, "
+            "or RAY_AUTH_TOKEN to a secret"
         ) from error
 
 

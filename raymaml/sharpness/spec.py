@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Literal, get_args
 
-from raymaml.specs import MamlSpec, ModelSpec, Precision, Spec, Split, TaskSpec, Which
+from raymaml.specs import MOST_TASKS, MamlSpec, ModelSpec, Precision, Spec, Split, TaskSpec, Which
 
 Measure = Literal["standard", "adaptive", "linf", "average", "hessian", "averaged"]
 Perturbed = Literal["weights", "all"]
@@ -52,6 +52,7 @@ class SharpnessSpec(Spec):
         "directions": 1,
         "probes": 1,
     }
+    maximum: ClassVar[dict[str, float]] = {"tasks": MOST_TASKS}
 
     def radius(self, measure: str) -> float | None:
         """The size of a measure's perturbation; None for the Hessian, which has none."""

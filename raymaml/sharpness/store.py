@@ -185,11 +185,11 @@ def open_store(path: Path) -> SharpnessStore:
     if not path.exists():
         raise MissingError(f"no sharpness at {path}; measure it: raymaml sharpness")
     with zarr_groups.reading(path, "sharpness"):
-        group = zarr.open_group(path, mode="r+", use_consolidated=False)
+        group = zarr_groups.open_group(path, "r+")
         attributes: dict[str, Any] = dict(group.attrs)
         zarr_groups.check_format(path, attributes, KIND, FORMAT, "sharpness")
         spec = SharpnessSpec.from_dict(attributes["spec"])
-        store = SharpnessStore(path, spec, attributes["provenance"], group)
+        store = SharpnessStore(path, spec, zarr_groups.provenance_of(attributes), group)
         _check_arrays(store)
     return store
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from raymaml.errors import SpecError
+from raymaml.errors import ClusterError, SpecError
 from raymaml.landscape import sets
 from raymaml.landscape.request import (
     checkpoint_dir,
@@ -161,8 +161,12 @@ def compute_all(of: Reproduction, *, address: str | None = None, callbacks: Call
     told, started = callbacks or Callbacks(), time.monotonic()
     try:
         _compute(of, address, told)
-    finally:
+    except ClusterError:  # nothing was computed, and a refused call leaves nothing
+        raise
+    except BaseException:
         _note_call(of, time.monotonic() - started)
+        raise
+    _note_call(of, time.monotonic() - started)
 
 
 def _note_call(of: Reproduction, seconds: float) -> None:

@@ -72,7 +72,10 @@ def _time(of: Reproduction) -> list[str]:
     """How long the calls took that ended by themselves; a killed one left no line."""
     if not of.calls.is_file():
         return []
-    seconds = [json.loads(line)["seconds"] for line in of.calls.read_text(encoding="utf-8").splitlines()]
+    try:
+        seconds = [float(json.loads(line)["seconds"]) for line in of.calls.read_text(encoding="utf-8").splitlines()]
+    except (OSError, LookupError, TypeError, ValueError, RecursionError):
+        return [f"How long it took is not known: {of.calls.name} is damaged."]
     return [f"Computed in {len(seconds)} call{'s' * (len(seconds) != 1)} of {sum(seconds) / 60:.1f} minutes in all."]
 
 

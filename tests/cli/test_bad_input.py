@@ -4,10 +4,14 @@ import json
 import re
 import shlex
 import socket
+import subprocess
+import sys
 import time
 from pathlib import Path
 
 import pytest
+
+SCRIPT = Path(sys.executable).with_name("raymaml")
 
 pytestmark = pytest.mark.usefixtures("no_ray")
 
@@ -162,6 +166,7 @@ OPTIONS = [
     ("data prepare cub --root .", r"holds no CUB-200-2011: expected CUB_200_2011/images/NNN.CLASS/\*.jpg"),
     ("data prepare miniimagenet --root .", r"holds no miniImageNet: expected .*csv.*pkl.*pickle.*ravi-larochelle"),
     ("data prepare cifarfs --root .", r"holds no CIFAR-100: expected cifar-100-python/"),
+    ("data prepare folder --root . --name x --size 101785", r"--size must be from 1 to 2048 pixels, got 101785"),
     ("data prepare cub --root . --size 0", r"--size.*greater than or equal to 1"),
     ("data prepare cub --root . --name mine", r"--name is for `folder`: this set is called cub"),
     ("data prepare cub --root . --rotations", r"--rotations is for `omniglot`"),
@@ -199,6 +204,41 @@ def test_tasks_and_models_that_the_data_cannot_supply_are_refused_before_the_run
     refused("train", *typed.split(), "--address", f"127.0.0.1:{closed_port}", expected=expected)
 
 
+# --- one line, whatever is in it
+
+
+@pytest.mark.parametrize("text", ["\x1b[31mred", "a\nb\u2028c\x85d", "\u202e", "\udcff", "\x00"])
+def test_an_error_is_one_line_that_a_terminal_only_shows(refused, text):
+    assert refused("train", "--data", text, expected="no data set").isprintable()
+
+
+def test_what_was_chosen_is_told_in_lines_that_a_terminal_only_shows(command, run_at_home):
+    ran = command("surface", "--grid", "3", "--out", "a\nb\x1b[2J", "--address", "nonsense")
+    assert ran.err.splitlines()[1].endswith(r"/a\nb\x1b[2J")
+    assert len(ran.err.splitlines()) == 3
+
+
+def test_a_file_that_was_taken_for_a_name_is_cut_short(refused):
+    line = refused("train", "--data", "x" * 100_000, expected=r"no data set 'xxx.*xxx \.\.\. ")
+    assert len(line) < 1_600
+
+
+def test_too_little_memory_is_one_line(refused, monkeypatch):
+    def starve(*_args, **_options):
+        raise MemoryError("463 GiB")
+
+    monkeypatch.setattr("raymaml.verbs.show.show", starve)
+    refused("data", "show", expected=r"not enough memory for that \(463 GiB\); ask for less")
+
+
+def test_a_name_of_a_file_in_another_encoding_goes_out_as_it_came_in(here, store):
+    done = subprocess.run(
+        [SCRIPT, "export", store, "--format", "npz", "--out", b"caf\xe9"], capture_output=True, timeout=120, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith(b"caf\xe9/")
+
+
 # --- the cluster
 
 
@@ -233,6 +273,23 @@ def test_a_cluster_that_does_not_answer_is_named_soon(
     assert (ran.code, ran.out) == (2, "")
     assert re.search(expected, ran.err.splitlines()[-1])
     assert "Traceback" not in ran.err
+
+
+def test_a_reproduction_without_a_cluster_leaves_nothing(refused, glyphs):
+    refused(
+        *["reproduce", "table-2", "--scale", "smoke", "--out", "new", "--address", "nonsense"],
+        expected="--address must be local, auto or host:port",
+        before="1 items into .*",
+    )
+
+
+@pytest.mark.parametrize("text", ["garbage", '{"seconds": []}', "[" * 100_000])
+def test_a_reproduction_with_damaged_notes_is_drawn_all_the_same(command, here, glyphs, text):
+    (here / "r").mkdir()
+    (here / "r" / "calls.jsonl").write_text(text)
+    ran = command("reproduce", "table-5", "--scale", "smoke", "--out", "r", "--draw-only")
+    assert ran.code == 0, ran.err
+    assert "calls.jsonl is damaged" in (here / "r" / "index.html").read_text()
 
 
 # --- files of results
@@ -302,6 +359,7 @@ def test_damaged_metrics_are_named(refused, run_at_home):
     [
         ("--seed 99", r"run tiny has no finished seed 99 \(finished: 5\); train it first"),
         ("--run nope", r"no run 'nope' here or in .*home \(there: tiny\)"),
+        ("--tasks 1000000000", r"tasks must be at most 1,000,000, got 1000000000"),
         ("--range 1 -1", r"range must go from low to high, got 1 to -1"),
         ("--range 0 0", r"range must go from low to high, got 0 to 0"),
         ("--range nan 1", r"low must be a finite number, got nan"),
@@ -418,7 +476,54 @@ def test_a_damaged_run_file_is_named(refused, run_at_home, text):
     refused("train", "--out", run_at_home, expected=r"run.json|TrainSpec needs exactly the names")
 
 
+@pytest.mark.parametrize("text", ["[" * 100_000, '{"a":' * 50_000])
+def test_a_file_that_is_nested_without_end_is_named(refused, run_at_home, text):
+    (run_at_home / "run.json").write_text(text)
+    refused("surface", expected=r"run.json cannot be read as JSON")
+
+
 # --- figures
+
+
+@pytest.mark.parametrize("name", ["codecs", "chunk_key_encoding", "data_type", "shape"])
+@pytest.mark.parametrize("array", ["loss", "task"])
+def test_damaged_metadata_of_one_array_are_one_line(command, store, array, name):
+    path = store / array / "zarr.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {name: {"name": "../../x"}}))
+    ran = command("verify", store)
+    assert "Traceback" not in ran.err
+    assert ran.code in (1, 2)
+
+
+def test_an_array_nested_without_end_is_one_line(refused, store):
+    (store / "loss" / "zarr.json").write_text('{"a":' * 50_000)
+    refused("figure", "surface", store, expected=r"loss is not an array that raymaml wrote, or it is damaged")
+
+
+@pytest.mark.parametrize("threads", [0, -1, 10**9, "4", True])
+def test_a_store_of_impossible_threads_is_refused(refused, store, threads):
+    path = store / "zarr.json"
+    values = json.loads(path.read_text())
+    values["attributes"]["provenance"] = {"threads": threads}
+    path.write_text(json.dumps(values))
+    refused("figure", "surface", store, expected=r"its provenance has .* threads")
+
+
+def test_a_name_longer_than_a_file_s_can_be_leaves_nothing(refused, store):
+    refused("figure", "surface", store, "--out", "n" * 300, expected=r"File name too long")
+    refused(
+        *["figure", "meta", store, "--formats", "svg", "--name", "n" * 300],
+        expected=r"nnn\.\.\. cannot be the name of a file: it is longer than 255 bytes",
+    )
+
+
+def test_a_dollar_in_a_label_is_no_mathematics(command, store):
+    ran = command("figure", "parts", store, "--labels", r"$\frac{$ 5", "--formats", "svg")
+    assert (ran.code, ran.err) == (0, "")
+
+
+def test_a_folder_in_place_of_a_file_is_refused(refused, store):
+    refused("verify", store, "--cells", "1", "--json", "", expected=r"\. is a folder: name a file")
 
 
 def test_a_missing_store_is_refused(refused):
