@@ -10,9 +10,10 @@ import zarr
 
 from raymaml import checkpoints, data, machine, models
 from raymaml.errors import SpecError
-from raymaml.landscape import sets
+from raymaml.landscape import adaptive_record, sets
 from raymaml.landscape import store as surfaces
 from raymaml.landscape.evaluate import evaluator_of
+from raymaml.landscape.plan import Plan
 from raymaml.landscape.request import surface_spec
 from raymaml.runs import RunDir
 from raymaml.sharpness import store as sharpness
@@ -134,6 +135,35 @@ def test_coordinates_of_another_grid_are_found(command, surface):
     ran = command("verify", surface, "--cells", "1")
     assert ran.code == 1
     assert "FAILED coordinates: not those of the specification: alpha" in ran.out
+
+
+def test_what_an_adaptive_store_says_is_checked(command, centre, tmp_path, monkeypatch):
+    monkeypatch.setattr(surfaces, "plan_of", lambda *shape, shared: Plan(shape, (1, 1, 1)))
+    spec = spec_of(centre, grid=GridSpec(17, 3), tasks=1, query=1, steps=1)
+    evaluator = evaluator_of(spec, checkpoints.load(centre).params, data.load("glyphs"))
+    store = surfaces.create_or_open(
+        tmp_path / "a.zarr", spec, provenance(centre, direction_digest=evaluator.direction_digest)
+    )
+    while blocks := adaptive_record.missing(store, 5.0):
+        for block in blocks:
+            store.write(block, evaluator.evaluate(block))
+    adaptive_record.state(store, 5.0)
+    record = adaptive_record.read(store.path)
+    assert record.points < 51
+    ran = command("verify", store.path, "--cells", "1")
+    assert ran.code == 3, ran.out
+    assert f"{record.points} of 51 cells; computed with --adaptive 5; run the same command without it" in ran.out
+    assert f"adaptive: {record.text()}" in ran.out
+    file = store.path / "adaptive" / "zarr.json"
+    whole = file.read_text()
+    file.write_text(whole.replace('"points": ', '"points": 1'))
+    assert command("verify", store.path, "--cells", "1").code == 1
+    file.write_text(whole.replace('"tolerance": 5.0', '"tolerance": 1e-9'))
+    ran = command("verify", store.path, "--cells", "1")
+    assert ran.code == 1
+    assert "FAILED adaptive: cells are missing that a tolerance of 1e-09 needs" in ran.out
+    file.write_text("{")
+    assert "FAILED format" in command("verify", store.path, "--cells", "1").out
 
 
 def test_an_incomplete_store_has_its_own_exit_code(command, surface):
