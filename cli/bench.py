@@ -18,7 +18,7 @@ def bench(
     only: Annotated[
         list[str] | None, typer.Option(help="Of surface, train, engine, driver. Default: all.", show_default=False)
     ] = None,
-    quick: Annotated[bool, typer.Option("--quick", help="Seconds of each, to see that it works.")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="A little of each, smaller, to see that it works.")] = False,
     full: Annotated[bool, typer.Option("--full", help="Also ResNet10 at 224 pixels: some minutes more.")] = False,
     json: Annotated[Path | None, typer.Option(help="File for all figures as JSON.", show_default=False)] = None,
 ) -> None:

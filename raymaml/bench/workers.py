@@ -33,14 +33,16 @@ class Workers:
 
     connections: list[Connection]
 
-    def prepare(self, make: Callable[..., Any], *args: Any) -> None:
-        """Let each process make the work and do it once, which fills its caches.
+    def prepare(self, make: Callable[..., Any], *args: Any, warm: bool = True) -> None:
+        """Let each process make the work and, where `warm`, do it once, which fills its caches.
 
         Raises:
             RaymamlError: a process died.
             RuntimeError: the work failed.
         """
         self._call(("prepare", make, args))
+        if warm:
+            self._call(("repeat",))
 
     def repeat(self) -> float:
         """Seconds from the first process's start of one repetition to the last one's end."""
@@ -107,10 +109,11 @@ def _serve(connection: Connection, threads: int, pinned: bool) -> None:
         except EOFError:
             return
         try:
+            start = time.perf_counter()  # one clock for all processes of a machine
             if kind == "prepare":
                 repetition = rest[0](*rest[1])
-            start = time.perf_counter()  # one clock for all processes of a machine
-            repetition()
+            else:
+                repetition()
             connection.send((start, time.perf_counter()))
         except Exception as error:
             connection.send(f"{type(error).__name__}: {error}")

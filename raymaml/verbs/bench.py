@@ -33,7 +33,7 @@ def run_bench(
 
     Args:
         parts: `surface` (with the share of the GEMM rate), `train`, `engine` (with two actors), `driver`.
-        quick: a few seconds of each, to see that it works: the figures mean little.
+        quick: a little of each, with fewer steps and images, to see that it works: the figures mean little.
         full: also ResNet10 at 224 pixels.
         on_step: told what is measured next.
 
@@ -73,7 +73,7 @@ def _comparisons(
     found: dict[str, Any] = {}
     if "surface" in parts:
         on_step("peak: matrix products and convolutions")
-        found["peak"] = compare.peak(ready, repetitions=1 if quick else 40, rounds=1 if quick else 5)
+        found["peak"] = compare.peak(ready, repetitions=1 if quick else 10, rounds=1 if quick else 5)
         found["surface"] = {}
         for setting in _settings(quick=quick, full=full):
             on_step(f"surface: {setting.key}, the published way and ours in turns")

@@ -45,10 +45,12 @@ def test_processes_work_side_by_side(two):
 
 
 def test_each_process_has_its_threads(two, tmp_path):
-    two.prepare(thread_counts, tmp_path / "log")
+    two.prepare(thread_counts, tmp_path / "log", warm=False)
     two.repeat()
+    assert len((tmp_path / "log").read_text().splitlines()) == 2
+    two.prepare(thread_counts, tmp_path / "log")
     rows = [line.split() for line in (tmp_path / "log").read_text().splitlines()]
-    assert len(rows) == 4  # prepared, repeated
+    assert len(rows) == 4
     assert len({pid for pid, _ in rows}) == 2
     assert {threads for _, threads in rows} == {"3"}
 
