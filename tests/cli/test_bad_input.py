@@ -1,6 +1,7 @@
 """What a user can get wrong: one line that says what was expected, exit code 2, and nothing left behind."""
 
 import json
+import os
 import re
 import shlex
 import socket
@@ -211,9 +212,10 @@ def test_tasks_and_models_that_the_data_cannot_supply_are_refused_before_the_run
 # --- one line, whatever is in it
 
 
-@pytest.mark.parametrize("text", ["\x1b[31mred", "a\nb\u2028c\x85d", "\u202e", "\udcff", "\x00"])
+@pytest.mark.parametrize("text", ["\x1b[31mred", "a\nb\u2028c\x85d", "\u202e", "\udcff"])
 def test_an_error_is_one_line_that_a_terminal_only_shows(refused, text):
-    assert refused("train", "--data", text, expected="no data set").isprintable()
+    line = refused("table", "2", "--from", text, expected="is not there; name a CSV file|cannot be read as CSV")
+    assert line.isprintable()
 
 
 def test_what_was_chosen_is_told_in_lines_that_a_terminal_only_shows(command, run_at_home):
@@ -237,7 +239,11 @@ def test_too_little_memory_is_one_line(refused, monkeypatch):
 
 def test_a_name_of_a_file_in_another_encoding_goes_out_as_it_came_in(here, store):
     done = subprocess.run(
-        [SCRIPT, "export", store, "--format", "npz", "--out", b"caf\xe9"], capture_output=True, timeout=120, check=False
+        [SCRIPT, "export", store, "--format", "npz", "--out", b"caf\xe9"],
+        capture_output=True,
+        timeout=120,
+        check=False,
+        env={**os.environ, "PYTHONIOENCODING": "utf-8:strict"},  # as in a locale other than C
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith(b"caf\xe9/")
@@ -519,11 +525,6 @@ def test_a_name_longer_than_a_file_s_can_be_leaves_nothing(refused, store):
         *["figure", "meta", store, "--formats", "svg", "--name", "n" * 300],
         expected=r"nnn\.\.\. cannot be the name of a file: it is longer than 255 bytes",
     )
-
-
-def test_a_dollar_in_a_label_is_no_mathematics(command, store):
-    ran = command("figure", "parts", store, "--labels", r"$\frac{$ 5", "--formats", "svg")
-    assert (ran.code, ran.err) == (0, "")
 
 
 def test_a_folder_in_place_of_a_file_is_refused(refused, store):

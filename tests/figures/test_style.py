@@ -41,3 +41,7 @@ def test_importing_figures_imports_neither_torch_nor_ray_nor_pyplot():
     env = {**os.environ, "PYTHONPATH": path}
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, env=env)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_dollar_is_no_mathematics():
+    assert text_width(r"$\frac{$ 5", 8.5) > text_width(r"\frac{ 5", 8.5)
