@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
-from raymaml.doctor import auth, cluster, gpu, host, packages, storage
-from raymaml.doctor.check import size
-from raymaml.doctor.gpu import Seen
-from raymaml.doctor.host import Limits
+from raymaml.health import auth, cluster, gpu, host, packages, storage
+from raymaml.health.check import size
+from raymaml.health.gpu import Seen
+from raymaml.health.host import Limits
 from raymaml.process import _start_of
 
 GIB = 2**30
