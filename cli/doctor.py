@@ -10,7 +10,7 @@ import typer
 from . import options
 
 if TYPE_CHECKING:
-    from raymaml.doctor.check import Check
+    from raymaml.health.check import Check
 
 PROBLEM = 1  # exit code
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from raymaml import runs
 from raymaml.data.cache import cache_folder
-from raymaml.doctor import auth, cluster, gpu, host, packages, storage
-from raymaml.doctor.check import Check
+from raymaml.health import auth, cluster, gpu, host, packages, storage
+from raymaml.health.check import Check
 
 
 def doctor(

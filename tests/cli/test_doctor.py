@@ -45,6 +45,14 @@ def test_without_ray_a_folder_that_is_none_is_a_problem(command, tmp_path):
     assert "cluster: --address" not in ran.out
 
 
+def test_the_public_name_is_the_function():
+    import raymaml
+    import raymaml.health.check
+
+    assert callable(raymaml.doctor)
+    assert callable(raymaml.log)
+
+
 def test_the_log_of_a_run_is_printed(command, run_at_home):
     refused = command("log")
     assert refused.code == 2

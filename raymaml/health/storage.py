@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from raymaml.doctor.check import Check, size
+from raymaml.health.check import Check, size
 from raymaml.locks import SILENT
 
 LITTLE, LEAST = 10 * 2**30, 2**30  # bytes; a run of Conv4 takes some MB, of ResNet18 135 MB a checkpoint

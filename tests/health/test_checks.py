@@ -1,16 +1,18 @@
 """Each check, told what it would find."""
 
 import os
+import time
 from importlib import metadata
 from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
 
-from raymaml.doctor import auth, cluster, gpu, host, packages, storage
-from raymaml.doctor.check import size
-from raymaml.doctor.gpu import Seen
-from raymaml.doctor.host import Limits
+from raymaml.health import auth, cluster, gpu, host, packages, storage
+from raymaml.health.check import size
+from raymaml.health.gpu import Seen
+from raymaml.health.host import Limits
+from raymaml.process import _start_of
 
 GIB = 2**30
 
@@ -314,3 +316,12 @@ def test_reached():
 )
 def test_a_program_is_asked_for_a_time(command, found):
     assert cluster.ask(["sh", "-c", command], 0.5) == found
+
+
+def test_all_that_a_program_started_ends(tmp_path):
+    cluster.ask(["sh", "-c", f"sleep 60 & echo $! > {tmp_path}/pid; sleep 60"], 1)
+    pid = int((tmp_path / "pid").read_text())
+    deadline = time.monotonic() + 10
+    while _start_of(pid) is not None:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)

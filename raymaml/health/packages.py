@@ -9,7 +9,7 @@ from importlib import metadata
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
-from raymaml.doctor.check import Check
+from raymaml.health.check import Check
 
 ADVICE = "install again: pip install . (in a checkout: pip install -e .)"
 

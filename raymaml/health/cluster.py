@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from raymaml.doctor.check import Check
+from raymaml.health.check import Check
 
 SECONDS = 90.0  # a cluster of our own starts in 7 to 16 s, on a busy machine in 40
 PROBE = "raymaml.runtime.probe"

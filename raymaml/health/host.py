@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from raymaml.doctor.check import Check, size
+from raymaml.health.check import Check, size
 
 ACTOR = 2**30  # bytes: torch, Ray and a model of an actor took 0.6 to 0.9 GB on the CPU
 SHARED = 200 * 2**20  # bytes: the object store of a cluster of our own (runtime.session)

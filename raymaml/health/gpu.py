@@ -6,7 +6,7 @@ import shutil
 import subprocess
 from dataclasses import dataclass
 
-from raymaml.doctor.check import Check, size
+from raymaml.health.check import Check, size
 
 SECONDS = 20.0  # for nvidia-smi, which hangs where a driver is broken
 

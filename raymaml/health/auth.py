@@ -7,7 +7,7 @@ import stat
 from collections.abc import Mapping
 from pathlib import Path
 
-from raymaml.doctor.check import Check
+from raymaml.health.check import Check
 
 DEFAULT = Path("~/.ray/auth_token")
 
