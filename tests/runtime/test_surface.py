@@ -1,3 +1,5 @@
+import shutil
+
 import numpy as np
 import pytest
 
@@ -158,13 +160,13 @@ def test_a_checkpoint_that_changed_stops_a_resume(cluster, spec, trained, tmp_pa
 def test_a_block_that_always_fails_is_named_and_the_rest_finishes(cluster, spec, centre, in_process, tmp_path):
     path = tmp_path / "s.zarr"
     stores.create_or_open(path, spec, in_process.provenance)
-    blocked = path.joinpath("loss", "c", "0", "0", "0", "2")  # task, step, query, alpha
-    blocked.parent.mkdir(parents=True)
-    blocked.touch()  # a file where the chunk's folder must go
-    with pytest.raises(RaymamlError, match=r"1 blocks failed, such as Block\(task=\(0, 2\), alpha=\(2, 3\)"):
+    blocked = path.joinpath("loss", "c", "0", "0", "0", "2", "1")  # task, step, query, alpha, beta
+    blocked.joinpath("file").mkdir(parents=True)  # a folder where the chunk must go
+    named = r"1 blocks failed, such as Block\(task=\(0, 2\), alpha=\(4, 6\), beta=\(2, 3\)\)"
+    with pytest.raises(RaymamlError, match=named):
         one(spec, centre, path, actors=1)
     assert len(stores.open_store(path).missing()) == 1
-    blocked.unlink()
+    shutil.rmtree(blocked)
     assert_same(one(spec, centre, path, actors=1), in_process)
 
 

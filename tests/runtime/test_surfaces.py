@@ -20,9 +20,9 @@ SHARED = {"tasks": 2, "query": 1, "steps": 1, "precision": "float64"}
 def by_the_plain_loop(run, seed, direction):
     """Losses (task, alpha, beta), in this process and without a store."""
     folder = run.seed(seed).best
-    spec = surface_spec(checkpoints.load(folder), grid=GridSpec(2, 2), direction_seed=direction, **SHARED)
-    evaluator, losses = load_evaluator(spec, folder), np.full((2, 2, 2), np.nan)
-    for block in plan_of(2, 2, 2).blocks():
+    spec = surface_spec(checkpoints.load(folder), grid=GridSpec(4, 2), direction_seed=direction, **SHARED)
+    evaluator, losses = load_evaluator(spec, folder), np.full((2, 4, 2), np.nan)
+    for block in plan_of(2, 4, 2).blocks():
         losses[block.slices] = evaluator.evaluate(block).loss[:, 0, 0]
     return losses
 
@@ -32,7 +32,7 @@ def pairs_of(found):
 
 
 def compute(run, seeds, directions, path, **options):
-    return surfaces(str(run.path), seeds, directions, grid=(2, 2), out=path, actors=1, **SHARED, **options)
+    return surfaces(str(run.path), seeds, directions, grid=(4, 2), out=path, actors=1, **SHARED, **options)
 
 
 def test_a_set_that_was_stopped_and_grown_holds_the_surfaces_of_the_plain_loop(cluster, trained, tmp_path):
@@ -55,12 +55,12 @@ def test_a_set_that_was_stopped_and_grown_holds_the_surfaces_of_the_plain_loop(c
         expected = by_the_plain_loop(trained, member.spec.seed, member.spec.direction_seed)
         assert np.array_equal(member.surface("loss"), expected)
     # Each surface is that of `surface`, to the byte: what is in a set is a store like any other.
-    alone = surface(str(trained.path), 6, direction_seed=3, grid=(2, 2), out=tmp_path / "one.zarr", actors=1, **SHARED)
+    alone = surface(str(trained.path), 6, direction_seed=3, grid=(4, 2), out=tmp_path / "one.zarr", actors=1, **SHARED)
     assert alone.spec == found.members[2].spec
     assert np.array_equal(alone.read("loss"), found.members[2].read("loss"))
     # A finished set needs no cluster.
     again = surfaces(
-        str(trained.path), [5, 6], grid=(2, 2), out=path, address="127.0.0.1:1",
+        str(trained.path), [5, 6], grid=(4, 2), out=path, address="127.0.0.1:1",
         on_progress=lambda p: pytest.fail("computed"), **SHARED,
     )  # fmt: skip
     assert pairs_of(again) == pairs_of(found)
@@ -75,10 +75,10 @@ def test_a_set_lies_with_its_run_whatever_the_seeds(trained):
 
     for seeds, directions in ((None, [0]), ([6], [4, 2])):
         with pytest.raises(KeyboardInterrupt):
-            surfaces(str(trained.path), seeds, directions, grid=(2, 2), on_start=stop, **SHARED)
+            surfaces(str(trained.path), seeds, directions, grid=(4, 2), on_start=stop, **SHARED)
     assert places[0] == places[1]
     assert places[0].parent == trained.path / "surfaces"
-    assert places[0].name.startswith("novel-2x2-2tasks-")
+    assert places[0].name.startswith("novel-4x2-2tasks-")
 
 
 def test_what_cannot_be_a_set_is_refused_before_anything_is_made(cluster, trained, tmp_path):
@@ -90,7 +90,7 @@ def test_what_cannot_be_a_set_is_refused_before_anything_is_made(cluster, traine
         compute(trained, [5, 9], [0], path)
     assert not path.exists()
     sets.claim(path, surface_spec(checkpoints.load(trained.seed(5).best), grid=GridSpec(3, 2), **SHARED))
-    with pytest.raises(MismatchError, match="holds other surfaces: grid.alphas is 3, asked for 2"):
+    with pytest.raises(MismatchError, match="holds other surfaces: grid.alphas is 3, asked for 4"):
         compute(trained, [5], [0], path)
     assert sets.members(path) == []
 
@@ -100,5 +100,5 @@ def test_no_set_is_made_where_no_cluster_answers(trained, tmp_path, monkeypatch)
 
     monkeypatch.setattr(ray, "is_initialized", lambda: False)
     with pytest.raises(ClusterError, match="no Ray cluster answers"):
-        surfaces(str(trained.path), [5, 6], grid=(2, 2), out=tmp_path / "s.zarr", address="127.0.0.1:1", **SHARED)
+        surfaces(str(trained.path), [5, 6], grid=(4, 2), out=tmp_path / "s.zarr", address="127.0.0.1:1", **SHARED)
     assert not (tmp_path / "s.zarr").exists()
