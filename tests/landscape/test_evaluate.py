@@ -7,6 +7,7 @@ import torch
 
 from raymaml import backends, learners, models, streams
 from raymaml.backends.base import losses, stacked
+from raymaml.backends.looped import Fused
 from raymaml.errors import MismatchError
 from raymaml.landscape.directions import Draws, filter_normalised
 from raymaml.landscape.evaluate import Evaluator, evaluator_of
@@ -306,3 +307,41 @@ def test_blocks_of_the_plan_together_are_the_surface(surface_spec, weights, imag
         task, *point = block.slices
         found[task, ..., *point] = evaluator.evaluate(block).loss
     assert np.array_equal(found, loss)
+
+
+@pytest.mark.parametrize(
+    ("method", "change"),
+    [
+        ("maml", {"around": "adapted", "steps": (0, 2)}),
+        ("maml", {"steps": (0,)}),
+        ("transfer", {"around": "adapted", "steps": (0, 2)}),
+    ],
+    ids=str,
+)
+def test_a_head_perturbed_alone_has_its_features_computed_once(
+    surface_spec, weights, images, monkeypatch, change, method
+):
+    spec = dataclasses.replace(surface_spec, task=TaskSpec(5, 1, 2), queries=(1, 2))
+    if method == "transfer":
+        running = dataclasses.replace(spec.model, norm="running", outputs=12)
+        spec = dataclasses.replace(spec, learner=TransferSpec(), model=running)
+        weights = models.initial_params(models.build(running), 1)
+    spec = dataclasses.replace(spec, part="head", **change)
+    model = models.build(spec.model)
+    seen, run = [], Fused.features
+    monkeypatch.setattr(Fused, "features", lambda *given: seen.append(len(given[-1])) or run(*given))
+    evaluator = evaluator_of(spec, weights, images)
+    blocks = [Block((0, 3), (i, i + 1), (0, 2)) for i in range(3)]
+    found = [evaluator.evaluate(block).loss for block in blocks]
+    once = 3 * len(spec.steps) * [5, 5, 10]  # support set, one and two query images per class, of three tasks
+    fitted = 3 * [5] if method == "transfer" else []  # what the heads are fitted to
+    assert sorted(seen) == sorted(once + fitted)
+    # And the losses are those of the whole network under the perturbed head.
+    for t, task in enumerate(tasks_of(spec, images, range(3))):
+        learner = learners.build(spec.learner)
+        for k, state in enumerate(learner.trajectory(model, cast(weights, torch.float64), task, spec.steps)):
+            first, second = evaluator.draws.around(state)
+            point = {n: state[n] - 0.5 * first[n] + 1.0 * second[n] for n in state}  # at alpha -0.5 and beta 1
+            with torch.no_grad():
+                logits = models.apply(model, point, task.query_x)[None]
+            assert found[0][t, k, 1, 0, 1] == pytest.approx(losses(logits, task.query_y).item(), rel=1e-9)
