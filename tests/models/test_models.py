@@ -6,6 +6,7 @@ import torch
 
 from raymaml import models
 from raymaml.errors import SpecError
+from raymaml.models.memory import channels_last
 from raymaml.params import cast
 from raymaml.specs import ModelSpec
 
@@ -122,3 +123,11 @@ def test_weights_of_another_model_are_refused():
     weights = models.initial_params(models.build(ModelSpec("conv4", 3, 84, 5)), 0)
     with pytest.raises(SpecError, match="not those of this backbone"):
         models.ordered(small, weights)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_convolution_of_images_with_channels_last_has_them_last_too(channels):
+    x = channels_last(torch.randn(2, channels, 8, 8))
+    y = torch.nn.functional.conv2d(x, torch.randn(4, channels, 3, 3), padding=1)
+    assert y.is_contiguous(memory_format=torch.channels_last)
+    assert not y.is_contiguous()
