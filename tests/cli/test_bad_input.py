@@ -85,6 +85,8 @@ OPTIONS = [
     ("train --inner-lr nan", r"inner_lr must be a finite number, got nan"),
     ("train --inner-lr -1", r"inner_lr must be at least 0, got -1"),
     ("train --order 3", r"order must be one of 1, 2, got 3"),
+    ("train --way 1000000000000000000", r"(way|outputs) must be at most 100,000, got 1000000000000000000"),
+    ("train --method transfer --outputs 1000000000000000000", r"outputs must be at most 100,000"),
     ("train --way 1", r"way must be at least 2, got 1"),
     ("train --val-tasks 1", r"val_tasks must be at least 2, got 1"),
     ("train --threads 0", r"--threads.*greater than or equal to 1"),
