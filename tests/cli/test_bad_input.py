@@ -524,6 +524,24 @@ def test_a_folder_in_place_of_a_file_is_refused(refused, store):
     refused("verify", store, "--cells", "1", "--json", "", expected=r"\. is a folder: name a file")
 
 
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("small.zarr/zarr.json", r"lies in the store .*small.zarr: name another place"),
+        ("small.zarr/loss/new.json", r"lies in the store .*: name another place"),
+        ("home/tiny/run.json", r"run.json is there and is no report of verify: name another file with --json"),
+        ("pipe", r"pipe is no file: name one"),  # so is a device, which a file would take the place of
+    ],
+)
+def test_a_report_is_written_over_nothing(refused, store, run_at_home, name, expected):
+    os.mkfifo(store.parent / "pipe")
+    refused("verify", store, "--cells", "1", "--json", store.parent / name, expected=expected)
+
+
+def test_a_figure_is_not_drawn_into_a_store(refused, store):
+    refused("figure", "surface", store, "--out", store, "--formats", "svg", expected=r"lies in the store")
+
+
 def test_a_missing_store_is_refused(refused):
     refused(
         "figure", "surface", "no.zarr", expected=r"no surface at no.zarr; compute one: raymaml surface --out no.zarr"
