@@ -601,6 +601,7 @@ def test_a_figure_that_cannot_be_is_refused(refused, store, option, value, expec
         ("queries STORE --spacing nan", r"spacing of contour lines must be 1e-06 or more, got nan"),
         ("meta STORE --thresholds x", r"--thresholds needs numbers, got 'x'"),
         ("meta STORE --thresholds 1,2,3,4,5", r"--thresholds needs up to 4 finite numbers"),
+        ("meta STORE --thresholds 9007199254740992", r"--thresholds needs up to 4 finite numbers, none above 1e\+06"),
         ("meta STORE --columns 0", r"--columns.*greater than or equal to 1"),
         ("meta", r"Missing argument"),
     ],
