@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from raymaml.errors import RaymamlError, SpecError
+
 from . import options, progress
 
 if TYPE_CHECKING:
@@ -44,7 +46,7 @@ def verify(
     from raymaml.verbs.verify import verify as check
 
     if json is not None:
-        files.check_place(json.expanduser())
+        _check_report(json.expanduser())
     with progress.display() as shown:
         reports = check(
             store,
@@ -64,6 +66,20 @@ def verify(
         raise typer.Exit(WRONG)
     if not all(report.complete for report in reports):
         raise typer.Exit(INCOMPLETE)
+
+
+def _check_report(path: Path) -> None:
+    """Refuse to write over anything but an earlier report."""
+    from raymaml import files
+
+    files.check_place(path)
+    if path.exists():
+        try:
+            there = files.read_json(path)
+        except RaymamlError:
+            there = None
+        if not isinstance(there, list) or not all(isinstance(row, dict) and "right" in row for row in there):
+            raise SpecError(f"{path} is there and is no report of verify: name another file with --json")
 
 
 def _say_check(check: Check) -> None:

@@ -24,7 +24,7 @@ def replace(path: Path, write: Callable[[Path], object]) -> None:
     """Let `write` fill a temporary file beside `path`, then rename it over `path` in one step.
 
     Raises:
-        SpecError: `path` is a folder, or its name is longer than a file's can be.
+        SpecError: there can be no such file; see `check_place`.
     """
     check_place(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -90,12 +90,17 @@ def check_place(path: Path) -> None:
     """Check that a file can be called so, before the work whose result it is to hold.
 
     Raises:
-        SpecError: `path` is a folder, or its name is longer than a file's can be.
+        SpecError: `path` is a folder or a device, lies in a store, or its name is longer than a file's can be.
     """
     if len(os.fsencode(path.name)) > LONGEST_NAME:
         raise SpecError(f"{path.name[:40]}... cannot be the name of a file: it is longer than {LONGEST_NAME} bytes")
     if not path.name or path.is_dir():
         raise SpecError(f"{path} is a folder: name a file")
+    if path.exists() and not path.is_file():  # renaming a file over a device would take it from everyone
+        raise SpecError(f"{path} is no file: name one")
+    store = next((folder for folder in path.absolute().parents if (folder / "zarr.json").exists()), None)
+    if store:
+        raise SpecError(f"{path} lies in the store {store}: name another place")
 
 
 def write_text(path: Path, text: str) -> None:

@@ -21,6 +21,7 @@ Which = Literal["best", "last"]  # of a seed's kept checkpoints
 Part = Literal["all", "head", "feature"]
 Around = Literal["initial", "adapted"]
 Counts = tuple[int, ...]
+MOST_CLASSES = 100_000  # of a task, and outputs of a head: more than any set of images has
 MOST_TASKS = 1_000_000  # of a store: a thousand times the thesis's, and its coordinates still fit into memory
 
 
@@ -141,6 +142,7 @@ class TaskSpec(Spec):
     shot: int = 1
     query: int = 15
     minimum: ClassVar[dict[str, float]] = {"way": 2, "shot": 1, "query": 1}
+    maximum: ClassVar[dict[str, float]] = {"way": MOST_CLASSES}
 
 
 @dataclass(frozen=True)
@@ -153,6 +155,7 @@ class ModelSpec(Spec):
     outputs: int = 5  # of the head
     norm: Literal["batch", "running"] = "batch"  # statistics: of the batch at hand (MAML); running ones (transfer)
     minimum: ClassVar[dict[str, float]] = {"channels": 1, "image_size": 1, "outputs": 2}
+    maximum: ClassVar[dict[str, float]] = {"channels": 1024, "image_size": 2048, "outputs": MOST_CLASSES}
 
 
 def family(data: str, model: ModelSpec) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ from raymaml.verbs.panel_figures import FORMATS, in_rows
 from raymaml.verbs.titles import labels_of, title_of
 from raymaml.verbs.views import Store, check_spacing, folder_of, grid_of, incomplete, opened_of_tasks, values_of
 
+LARGEST = 1e6  # of a threshold: from 2**53 on a level and the next one that matplotlib needs are one number
 Thresholds = Sequence[tuple[float, str]]  # with the colour of the area below
 
 # Of the thesis's figure 11 (miniImageNet) and 12 (CUB); other data sets get those of figure 12.
@@ -130,8 +130,9 @@ def thesis_thresholds(spec: SurfaceSpec) -> Thresholds:
 
 def _checked(thresholds: Sequence[float]) -> Thresholds:
     values = sorted(set(thresholds))
-    if len(values) > len(OTHERS) or not all(map(math.isfinite, values)):
-        raise SpecError(f"--thresholds needs up to {len(OTHERS)} finite numbers, got {', '.join(map(str, thresholds))}")
+    if len(values) > len(OTHERS) or not all(abs(value) <= LARGEST for value in values):  # NaN is not either
+        got = ", ".join(map(str, thresholds))
+        raise SpecError(f"--thresholds needs up to {len(OTHERS)} finite numbers, none above {LARGEST:g}, got {got}")
     return list(zip(values, [colour for _, colour in OTHERS], strict=False))
 
 

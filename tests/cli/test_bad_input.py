@@ -90,6 +90,8 @@ OPTIONS = [
     ("train --inner-lr nan", r"inner_lr must be a finite number, got nan"),
     ("train --inner-lr -1", r"inner_lr must be at least 0, got -1"),
     ("train --order 3", r"order must be one of 1, 2, got 3"),
+    ("train --way 1000000000000000000", r"(way|outputs) must be at most 100,000, got 1000000000000000000"),
+    ("train --method transfer --outputs 1000000000000000000", r"outputs must be at most 100,000"),
     ("train --way 1", r"way must be at least 2, got 1"),
     ("train --val-tasks 1", r"val_tasks must be at least 2, got 1"),
     ("train --threads 0", r"--threads.*greater than or equal to 1"),
@@ -531,6 +533,24 @@ def test_a_folder_in_place_of_a_file_is_refused(refused, store):
     refused("verify", store, "--cells", "1", "--json", "", expected=r"\. is a folder: name a file")
 
 
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("small.zarr/zarr.json", r"lies in the store .*small.zarr: name another place"),
+        ("small.zarr/loss/new.json", r"lies in the store .*: name another place"),
+        ("home/tiny/run.json", r"run.json is there and is no report of verify: name another file with --json"),
+        ("pipe", r"pipe is no file: name one"),  # so is a device, which a file would take the place of
+    ],
+)
+def test_a_report_is_written_over_nothing(refused, store, run_at_home, name, expected):
+    os.mkfifo(store.parent / "pipe")
+    refused("verify", store, "--cells", "1", "--json", store.parent / name, expected=expected)
+
+
+def test_a_figure_is_not_drawn_into_a_store(refused, store):
+    refused("figure", "surface", store, "--out", store, "--formats", "svg", expected=r"lies in the store")
+
+
 def test_a_missing_store_is_refused(refused):
     refused(
         "figure", "surface", "no.zarr", expected=r"no surface at no.zarr; compute one: raymaml surface --out no.zarr"
@@ -590,6 +610,7 @@ def test_a_figure_that_cannot_be_is_refused(refused, store, option, value, expec
         ("queries STORE --spacing nan", r"spacing of contour lines must be 1e-06 or more, got nan"),
         ("meta STORE --thresholds x", r"--thresholds needs numbers, got 'x'"),
         ("meta STORE --thresholds 1,2,3,4,5", r"--thresholds needs up to 4 finite numbers"),
+        ("meta STORE --thresholds 9007199254740992", r"--thresholds needs up to 4 finite numbers, none above 1e\+06"),
         ("meta STORE --columns 0", r"--columns.*greater than or equal to 1"),
         ("meta", r"Missing argument"),
     ],

@@ -177,4 +177,4 @@ def test_a_damaged_store_is_one_line(command, store, here):
     shutil.rmtree(store / "loss")
     ran = command("export", store)
     assert (ran.code, ran.err.count("\n")) == (2, 1)
-    assert "is not a surface that raymaml wrote, or it is damaged" in ran.err
+    assert "loss is not an array that raymaml wrote, or it is damaged" in ran.err

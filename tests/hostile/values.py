@@ -12,9 +12,11 @@ import typer
 from hypothesis import strategies as st
 
 COMPLETION = {"install_completion", "show_completion"}  # Typer's own; the first writes to the user's shell
-WHOLE = [0, -1, 1, 2, 3, 2**31, 2**63, -(2**63), 10**18, 10**4299, 10**4400]
-REAL = ["0", "-0.0", "nan", "-inf", "inf", "1e308", "5e-324", "-1", "1e999", "0x10", "1_0", "٣", "1,2"]
+# The first of each list is tried in every run: it should be refused, which takes less time than a figure.
+WHOLE = [10**18, -1, 0, 1, 2, 3, 2**31, 2**63, -(2**63), 10**4299, 10**4400]
+REAL = ["nan", "0", "-0.0", "-inf", "inf", "1e308", "5e-324", "-1", "1e999", "0x10", "1_0", "٣", "1,2"]
 TEXTS = [
+    "\x1b[31mred\x1b[0m",
     "",
     " ",
     "-",
@@ -33,11 +35,8 @@ TEXTS = [
     "..",
     "../..",
     "a/../../b",
-    "/",
-    "/dev/null",
     "a\nb",
     "a\tb",
-    "\x1b[31mred\x1b[0m",
     "\x00",
     "\x7f",
     "\u202eevil",
@@ -100,7 +99,7 @@ def values(annotation: Any, paths: list[Path]) -> st.SearchStrategy[list[str]]:
 def _own(annotation: Any, paths: list[Path]) -> st.SearchStrategy[str]:
     if typing.get_origin(annotation) is typing.Literal:
         known = typing.get_args(annotation)
-        return st.sampled_from([*known, known[0].upper(), f"{known[0]} ", ",".join(known)])
+        return st.sampled_from([known[0].upper(), *known, f"{known[0]} ", ",".join(known)])
     if annotation is int:
         return st.one_of(st.sampled_from([*map(_digits, WHOLE), *REAL]), st.integers().map(str))
     if annotation is float:

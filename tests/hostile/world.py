@@ -57,10 +57,10 @@ class World:
         """Places on disk of every kind."""
         here = self.here
         return [
-            *(here / name for name in ("new", "new/below", "results.csv", "pictures", "split.json", "set.zarr")),
             *(here / name for name in ("results.csv/below", "loop", "dangling", "binary", "empty", "folder")),
+            *(here / name for name in ("new", "new/below", "results.csv", "pictures", "split.json", "set.zarr")),
             *(self.surface, self.root / "home" / "tiny", self.seed.best, self.surface / "zarr.json"),
-            *map(Path, ("/dev/null", "/proc/self/mem", "/nope/x", "n" * 300, "\udcff", "a\nb", "~nobody", ".", "")),
+            *map(Path, ("/proc/self/mem", "/proc/nope", "n" * 300, "\udcff", "a\nb", "~nobody", ".", "")),
         ]
 
     def snapshot(self) -> dict[Path, str]:
