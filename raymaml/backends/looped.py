@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from raymaml import models
 from raymaml.backends.base import HEAD_BIAS, HEAD_WEIGHT, Function, gradients, leaves, unstacked
+from raymaml.backends.chain import gradient_of_chain
 from raymaml.models import fused
 from raymaml.models.layers import ComputeLayer, Layer
 from raymaml.models.memory import for_device
@@ -68,6 +69,14 @@ class Fused(Plain):
     def runs(self, model: nn.Module, device: torch.device) -> bool:
         """For backbones that are a flow of layers, on the CPU."""
         return hasattr(model, "flow") and device.type == "cpu"
+
+    def gradient(self, model: nn.Module, weights: Params, x: Tensor, y: Tensor) -> tuple[Tensor, Params]:
+        """See `Backend`."""
+        if not getattr(model, "sequential", False):
+            return super().gradient(model, weights, x, y)
+        with torch.no_grad():
+            pairs = [gradient_of_chain(model, unstacked(weights, t), x[t], y) for t in range(len(x))]
+        return _stack([logits for logits, _ in pairs]), {n: _stack([g[n] for _, g in pairs]) for n in weights}
 
     def features(self, model: nn.Module, params: Mapping[str, Tensor], x: Tensor) -> Tensor:
         """See `Backend`."""

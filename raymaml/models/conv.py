@@ -30,6 +30,8 @@ class ConvBlock(nn.Module):
 class ConvNet(nn.Module):
     """A stack of `depth` blocks and a linear head on the flattened map (no global pooling)."""
 
+    sequential = True  # the flow is a chain of layers
+
     def __init__(self, depth: int, channels: int, image_size: int, outputs: int, norm: type[nn.Module]) -> None:
         super().__init__()
         self.blocks = nn.Sequential(

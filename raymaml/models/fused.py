@@ -52,20 +52,20 @@ def conv_norm(x: Tensor, weight: Tensor, gamma: Tensor, beta: Tensor, layer: Lay
     Returns:
         (batch, filter, height', width'), channels last.
     """
-    turned = _turned(weight, gamma)
     if torch.is_grad_enabled() and any(t.requires_grad for t in (x, weight, gamma, beta)):
-        found: Tensor = _ConvNorm.apply(x, *turned, beta, layer)
+        found: Tensor = _ConvNorm.apply(x, weight, gamma, beta, layer)
         return found
-    pooled, mean, var = _pooled_in_groups(x, turned[0], layer)
-    return _normalised(pooled, mean, var, turned[1], beta, layer)
+    weight, gamma, _ = _turned(weight, gamma)
+    pooled, mean, var = _pooled_in_groups(x, weight, layer)
+    return _normalised(pooled, mean, var, gamma, beta, layer)
 
 
-def _turned(weight: Tensor, gamma: Tensor) -> tuple[Tensor, Tensor]:
-    """The same function with no negative scale; filters of negative ones are turned instead."""
+def _turned(weight: Tensor, gamma: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
+    """The same function with no negative scale: filters of negative ones are turned instead, by the signs."""
     if not (gamma < 0).any():
-        return weight, gamma
+        return weight, gamma, None
     sign = torch.where(gamma < 0, -1.0, 1.0).to(gamma)
-    return weight * sign.view(-1, 1, 1, 1), gamma * sign
+    return weight * sign.view(-1, 1, 1, 1), gamma * sign, sign
 
 
 def conv_fixed_norm(x: Tensor, weight: Tensor, bias: Tensor | None, norm: FixedNorm, layer: Layer) -> Tensor:
@@ -153,45 +153,71 @@ def _normalised(y: Tensor, mean: Tensor, var: Tensor, gamma: Tensor, beta: Tenso
     return found.relu_() if layer.relu else found
 
 
+class Saved(NamedTuple):
+    """What the gradient of a layer needs of its forward pass, with filters and scales turned."""
+
+    x: Tensor
+    weight: Tensor
+    gamma: Tensor
+    sign: Tensor | None
+    y: Tensor  # of the convolution; the gradient uses it up
+    pooled: Tensor
+    at: Tensor | None  # where in the windows the maxima are
+    out: Tensor
+    mean: Tensor
+    var: Tensor
+
+
+def forward(x: Tensor, weight: Tensor, gamma: Tensor, beta: Tensor, layer: Layer) -> Saved:
+    """`conv_norm`, its value being `out`, with what `backward` needs; records no graph of torch's own."""
+    weight, gamma, sign = _turned(weight, gamma)
+    y = _conv(x, weight, layer)
+    mean, var = _moments(y)
+    pooled, at = y, None
+    if layer.pool is not None:
+        pooled, at = _aten.max_pool2d_with_indices(y, *_window(layer.pool))
+    return Saved(x, weight, gamma, sign, y, pooled, at, _normalised(pooled, mean, var, gamma, beta, layer), mean, var)
+
+
+def backward(saved: Saved, grad: Tensor, layer: Layer, *, of_x: bool) -> tuple[Tensor | None, Tensor, Tensor, Tensor]:
+    """The derivatives with respect to x (None unless asked for), weight, gamma and beta, from that of the value."""
+    x, weight, gamma, sign, y, pooled, at, out, mean, var = saved
+    grad = grad.contiguous(memory_format=torch.channels_last)
+    if layer.relu:
+        grad = _aten.threshold_backward(grad, out, 0)
+    invstd, count = torch.rsqrt(var + EPS), y.numel() // y.shape[1]
+    d_beta = _channel_sums(grad)
+    d_gamma = (_channel_sums(grad * pooled) - mean * d_beta) * invstd  # sum of grad * (y - mean) * invstd
+    scale = gamma * invstd
+    slope = scale * invstd * d_gamma / -count
+    level = scale * d_beta / -count - slope * mean
+    grad = grad * scale.view(-1, 1, 1)
+    if layer.pool is not None:
+        grad = _aten.max_pool2d_with_indices_backward(grad, y, *_window(layer.pool), [1, 1], False, at)
+    grad.add_(torch.addcmul(level.view(-1, 1, 1), y, slope.view(-1, 1, 1), out=y))
+    strides, paddings, wanted = [layer.stride] * 2, [layer.padding] * 2, [of_x, True, False]
+    d_x, d_weight, _ = _aten.convolution_backward(
+        grad, x, weight, None, strides, paddings, [1, 1], False, [0, 0], 1, wanted
+    )
+    if sign is not None:
+        d_weight, d_gamma = d_weight * sign.view(-1, 1, 1, 1), d_gamma * sign
+    return d_x, d_weight, d_gamma, d_beta
+
+
 class _ConvNorm(torch.autograd.Function):
-    """The layer with its gradient, for scales that are not negative."""
+    """The layer in a graph of torch's."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, gamma: Tensor, beta: Tensor, layer: Layer) -> Tensor:
-        y = _conv(x, weight, layer)
-        mean, var = _moments(y)
-        pooled, at = y, None
-        if layer.pool is not None:
-            pooled, at = _aten.max_pool2d_with_indices(y, *_window(layer.pool))
-        out = _normalised(pooled, mean, var, gamma, beta, layer)
+        saved = forward(x, weight, gamma, beta, layer)
         ctx.layer = layer
-        ctx.save_for_backward(x, weight, gamma, y, pooled, at, out, mean, var)
-        return out
+        ctx.save_for_backward(*saved)
+        return saved.out
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        layer: Layer = ctx.layer
-        x, weight, gamma, y, pooled, at, out, mean, var = ctx.saved_tensors
-        grad = grad.contiguous(memory_format=torch.channels_last)
-        if layer.relu:
-            grad = _aten.threshold_backward(grad, out, 0)
-        invstd, count = torch.rsqrt(var + EPS), y.numel() // y.shape[1]
-        d_beta = _channel_sums(grad)
-        d_gamma = (_channel_sums(grad * pooled) - mean * d_beta) * invstd  # sum of grad * (y - mean) * invstd
-        scale = gamma * invstd
-        slope = scale * invstd * d_gamma / -count
-        level = scale * d_beta / -count - slope * mean
-        grad = grad * scale.view(-1, 1, 1)
-        if layer.pool is not None:
-            grad = _aten.max_pool2d_with_indices_backward(grad, y, *_window(layer.pool), [1, 1], False, at)
-        grad.add_(torch.addcmul(level.view(-1, 1, 1), y, slope.view(-1, 1, 1), out=y))  # y is of no more use
-        strides, paddings, ones = [layer.stride] * 2, [layer.padding] * 2, [1, 1]
-        wanted = [ctx.needs_input_grad[0], True, False]
-        d_x, d_weight, _ = _aten.convolution_backward(
-            grad, x, weight, None, strides, paddings, ones, False, [0, 0], 1, wanted
-        )
-        return d_x, d_weight, d_gamma, d_beta, None
+        return *backward(Saved(*ctx.saved_tensors), grad, ctx.layer, of_x=ctx.needs_input_grad[0]), None
 
 
 def _window(pool: Pool) -> tuple[list[int], list[int], list[int]]:
