@@ -12,16 +12,19 @@ images stands where a task does.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 
+import numpy as np
 import torch
 from torch import nn
 
 from raymaml import backends, learners, machine, models, params
 from raymaml.backends import Execution
 from raymaml.data.imageset import ImageSet
+from raymaml.errors import RaymamlError
 from raymaml.landscape import values
 from raymaml.landscape.adapted import AdaptedTasks
 from raymaml.landscape.directions import Draws
@@ -78,6 +81,22 @@ class Evaluator:
                 found.accuracy[t, k, :, i, j] = trace.accuracy
                 found.support_loss[t, k, i, j] = trace.support_loss
         return found
+
+    def check_repeats(self, block: Block) -> None:
+        """Evaluate the first point of a block twice, and refuse a difference: damaged memory, or a racing kernel.
+
+        Raises:
+            RaymamlError: the two differ in a bit.
+        """
+        first = Block(block.task, (block.alpha[0], block.alpha[0] + 1), (block.beta[0], block.beta[0] + 1))
+        if self.execution.at_once == 1:
+            first = dataclasses.replace(first, task=(block.task[0], block.task[0] + 1))
+        one, other = self.evaluate(first), self.evaluate(first)
+        if any(not np.array_equal(a, b, equal_nan=True) for a, b in zip(one, other, strict=True)):
+            raise RaymamlError(
+                "this machine computes one cell twice with different results: nothing of it can be trusted; "
+                "look at its memory, or try another --backend in a new store (--out)"
+            )
 
     def _initial(self, block: Block) -> Iterator[tuple[Place, Trace]]:
         """One adaptation from each perturbed point to each task, always in the same company."""

@@ -48,6 +48,7 @@ class BlockActor(Replica):
         self.evaluator = load_evaluator(self.store.spec, job.checkpoint, "auto", execution)
         if self.evaluator.direction_digest != self.store.provenance["direction_digest"]:
             raise MismatchError(f"node {platform.node()} draws other directions than the one that made the store")
+        self.evaluator.check_repeats(job.block)
 
     def work(self, job: Job) -> None:
         """Compute one block and write it."""

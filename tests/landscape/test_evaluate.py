@@ -8,7 +8,7 @@ import torch
 from raymaml import backends, learners, models, streams
 from raymaml.backends.base import losses, stacked
 from raymaml.backends.looped import Fused
-from raymaml.errors import MismatchError
+from raymaml.errors import MismatchError, RaymamlError
 from raymaml.landscape.directions import Draws, filter_normalised
 from raymaml.landscape.evaluate import Evaluator, evaluator_of
 from raymaml.landscape.plan import Block, plan_of
@@ -345,3 +345,26 @@ def test_a_head_perturbed_alone_has_its_features_computed_once(
             with torch.no_grad():
                 logits = models.apply(model, point, task.query_x)[None]
             assert found[0][t, k, 1, 0, 1] == pytest.approx(losses(logits, task.query_y).item(), rel=1e-9)
+
+
+@pytest.mark.parametrize("change", [{}, {"around": "adapted"}], ids=str)
+def test_a_machine_that_does_not_repeat_itself_is_refused(surface_spec, weights, images, monkeypatch, change):
+    evaluator = evaluator_of(dataclasses.replace(surface_spec, **change), weights, images)
+    block = Block((0, 3), (0, 2), (0, 2))
+    evaluator.check_repeats(block)
+    count, run = [], Fused.logits
+
+    def a_little_off(*given):
+        count.append(1)
+        logits = run(*given)
+        return logits * (1 + 1e-9) if len(count) == 4 else logits
+
+    monkeypatch.setattr(Fused, "logits", a_little_off)
+    with pytest.raises(RaymamlError, match="computes one cell twice with different results"):
+        evaluator.check_repeats(block)
+    assert len(count) == 4  # query and support set of one cell, twice
+
+
+def test_a_diverged_cell_repeats_itself(surface_spec, weights, images):
+    spec = dataclasses.replace(surface_spec, grid=GridSpec(3, 1, -1e200, 1e200))
+    evaluator_of(spec, weights, images).check_repeats(Block((0, 3), (0, 2), (0, 1)))
