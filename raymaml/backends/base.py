@@ -31,6 +31,10 @@ class Backend(Protocol):
         """Whether it can compute this backbone there."""
         ...
 
+    def arranged(self, weights: Params) -> Params:
+        """A stack of the same weights as they lie best in memory, for several steps to come."""
+        ...
+
     def logits(self, model: nn.Module, weights: Params, x: Tensor) -> Tensor:
         """Logits (task, image, output) of a stack of images under a stack of weights; no gradient."""
         ...

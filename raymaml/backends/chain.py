@@ -37,7 +37,7 @@ def gradient_of_chain(model: nn.Module, weights: Mapping[str, Tensor], x: Tensor
     logits = torch.addmm(weights[HEAD_BIAS], features, weights[HEAD_WEIGHT].t())
     slope = torch.softmax(logits, 1)
     slope[torch.arange(len(y), device=y.device), y] -= 1
-    slope /= len(y)
+    slope *= 1 / len(y)
     found = {HEAD_WEIGHT: slope.t() @ features, HEAD_BIAS: slope.sum(0)}
     _back(links, (slope @ weights[HEAD_WEIGHT]).view_as(last), found)
     # A bias before batch statistics has no part in the loss.

@@ -28,6 +28,10 @@ class Plain:
         """Always."""
         return True
 
+    def arranged(self, weights: Params) -> Params:
+        """The weights as they are."""
+        return weights
+
     def logits(self, model: nn.Module, weights: Params, x: Tensor) -> Tensor:
         """See `Backend`."""
         with torch.no_grad():
@@ -69,6 +73,13 @@ class Fused(Plain):
     def runs(self, model: nn.Module, device: torch.device) -> bool:
         """For backbones that are a flow of layers, on the CPU."""
         return hasattr(model, "flow") and device.type == "cpu"
+
+    def arranged(self, weights: Params) -> Params:
+        """Filters with channels last, as their convolutions want them: otherwise each of them makes its own copy."""
+        return {
+            n: w.permute(0, 1, 3, 4, 2).contiguous().permute(0, 1, 4, 2, 3) if w.dim() == 5 else w
+            for n, w in weights.items()
+        }
 
     def gradient(self, model: nn.Module, weights: Params, x: Tensor, y: Tensor) -> tuple[Tensor, Params]:
         """See `Backend`."""

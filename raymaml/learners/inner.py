@@ -39,7 +39,7 @@ def follow(
 
     No graph outlives a step, so memory does not grow with `steps`.
     """
-    y, at = labels(support, way), 0
+    weights, y, at = backend.arranged(weights), labels(support, way), 0
     for count in steps:
         for _ in range(at, count):
             _, grads = backend.gradient(model, weights, support, y)

@@ -32,7 +32,6 @@ from raymaml.runtime.surface import BlockActor, load_evaluator
 from raymaml.specs import GridSpec, SurfaceSpec
 
 TIMES = "times"  # beside a store: process, start and end of each block
-POINTS = 1  # of a block: a quarter of the default's cells, so that what a block costs weighs four times as much
 SURFACE = (100, 51, 51)  # tasks, alphas, betas
 SURFACE_SECONDS = 300  # in which one GPU of 2024 is to compute it
 
@@ -42,7 +41,9 @@ class Effort:
     """How much is timed."""
 
     blocks: int = 4  # of each actor, after a first one that is not timed
-    tasks: int = 25  # of a block
+    tasks: int = (
+        30  # of a point, which is a block: a third of the cells of a usual one, so what a block costs weighs more
+    )
     steps: int = 10
     rounds: int = 2
     driver_blocks: int = 10_000
@@ -86,7 +87,7 @@ def engine(ours: Workers, effort: Effort) -> dict[str, Any]:
         "two_processes": pair["in_process"] / alone["in_process"] if pair else None,
         "actors": count,
         "startup_seconds": min(r[count]["startup"] for r in rounds),
-        "block_evaluations": effort.tasks * POINTS,
+        "block_evaluations": effort.tasks,
         "evaluations_per_s": [{str(size): of_size for size, of_size in r.items()} for r in rounds],
     }
 
@@ -101,12 +102,12 @@ def _checkpoint(path: Path) -> Path:
 def _one_round(ours: Workers, checkpoint: Path, effort: Effort, folder: Path) -> dict[str, float]:
     """Evaluations per second without Ray and with it, one after the other, in as many processes."""
     count = len(ours.connections)
-    grid = GridSpec(count * (effort.blocks + 1), POINTS)
     loaded = checkpoints.load(checkpoint)
+    grid = GridSpec(count * (effort.blocks + 1) * plan_of(effort.tasks, 9, 1).block_shape[1], 1)
     spec = surface_spec(loaded, grid=grid, tasks=effort.tasks, steps=effort.steps)
     ours.prepare(in_process, spec, checkpoint, effort.blocks, warm=False)
-    cells = effort.tasks * POINTS
-    plain = sum(effort.blocks * cells / (end - start) for start, end in ours.spans())
+    cells = sum(block.evaluations for block in _plan(spec)[1 : 1 + effort.blocks])
+    plain = sum(cells / (end - start) for start, end in ours.spans())
     return {"in_process": plain, **_actors(spec, checkpoint, folder, count)}
 
 
@@ -125,7 +126,9 @@ def _plan(spec: SurfaceSpec) -> list[Block]:
 
 def _actors(spec: SurfaceSpec, checkpoint: Path, folder: Path, count: int) -> dict[str, float]:
     folder.mkdir()
-    store = _store(spec, folder, load_evaluator(spec, checkpoint).direction_digest)
+    evaluator = load_evaluator(spec, checkpoint)
+    of_it = {"direction_digest": evaluator.direction_digest, "execution": evaluator.execution.record()}
+    store = _store(spec, folder, of_it)
     jobs = [Job(store.path, checkpoint, block) for block in store.missing()]
     asked = time.perf_counter()
     pool = Pool(maker(TimedActor, 1), count, Tracker(len(jobs), jobs, lambda _: None))
@@ -137,8 +140,8 @@ def _actors(spec: SurfaceSpec, checkpoint: Path, folder: Path, count: int) -> di
     return {"actors": rate, "startup": min(float(start) for _, start, _ in rows) - asked}
 
 
-def _store(spec: SurfaceSpec, folder: Path, direction_digest: str) -> SurfaceStore:
-    provenance = {**machine.provenance(), "threads": 1, "direction_digest": direction_digest}
+def _store(spec: SurfaceSpec, folder: Path, of_evaluator: dict[str, Any]) -> SurfaceStore:
+    provenance = {**machine.provenance(), "threads": 1, **of_evaluator}
     return stores.create_or_open(folder / "surface.zarr", spec, provenance)
 
 
@@ -152,7 +155,7 @@ def driver(effort: Effort) -> dict[str, Any]:
         actors = [remote.remote() for _ in range(effort.driver_actors)]
         ray.get([actor.prepare.remote() for actor in actors])
         spare = iter(actors)
-        store = _store(_driver_surface(effort.driver_blocks), Path(folder), "")
+        store = _store(_driver_surface(effort.driver_blocks), Path(folder), {})
         wall, processor = time.perf_counter(), time.process_time()
         jobs = [Job(store.path, Path(folder), block) for block in store.missing()]
         planned = time.perf_counter() - wall
