@@ -31,16 +31,16 @@ class Backend(Protocol):
         """Whether it can compute this backbone there."""
         ...
 
-    def arranged(self, weights: Params) -> Params:
-        """A stack of the same weights as they lie best in memory, for several steps to come."""
-        ...
-
     def logits(self, model: nn.Module, weights: Params, x: Tensor) -> Tensor:
         """Logits (task, image, output) of a stack of images under a stack of weights; no gradient."""
         ...
 
     def gradient(self, model: nn.Module, weights: Params, x: Tensor, y: Tensor) -> tuple[Tensor, Params]:
         """Logits (task, image, output), and for each task the gradient of its mean cross-entropy, a stack."""
+        ...
+
+    def descended(self, model: nn.Module, weights: Params, x: Tensor, y: Tensor, lr: float, steps: int) -> Params:
+        """The stack after so many gradient steps of each task on its images; no graph outlives a step."""
         ...
 
     def features(self, model: nn.Module, params: Mapping[str, Tensor], x: Tensor) -> Tensor:

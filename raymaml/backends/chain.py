@@ -22,7 +22,8 @@ Link = tuple[str, str, Layer, fused.Saved]  # names of a layer's convolution and
 def gradient_of_chain(model: nn.Module, weights: Mapping[str, Tensor], x: Tensor, y: Tensor) -> tuple[Tensor, Params]:
     """Logits (image, output), and the gradient of the mean cross-entropy of images x under labels y.
 
-    The model's flow must be a chain, each layer being given what the one before has made.
+    The model's flow must be a chain, each layer being given what the one before has made. Biases of convolutions, which
+    have no part in the loss, have no entry.
     """
     links: list[Link] = []
 
@@ -40,8 +41,22 @@ def gradient_of_chain(model: nn.Module, weights: Mapping[str, Tensor], x: Tensor
     slope *= 1 / len(y)
     found = {HEAD_WEIGHT: slope.t() @ features, HEAD_BIAS: slope.sum(0)}
     _back(links, (slope @ weights[HEAD_WEIGHT]).view_as(last), found)
-    # A bias before batch statistics has no part in the loss.
-    return logits, {n: found[n] if n in found else torch.zeros_like(weights[n]) for n in weights}
+    return logits, found
+
+
+def descended_of_chain(
+    model: nn.Module, weights: Mapping[str, Tensor], x: Tensor, y: Tensor, lr: float, steps: int
+) -> Params:
+    """The weights after so many gradient steps on the images x under labels y."""
+    # Filters with channels last, as convolutions want them: otherwise each of them makes its own copy.
+    own = {n: w.contiguous(memory_format=torch.channels_last) if w.dim() == 4 else w for n, w in weights.items()}
+    x = for_device(x)
+    for _ in range(steps):
+        _, grads = gradient_of_chain(model, own, x, y)
+        # One call for all tensors, as torch's own optimisers make: 18 calls are 1 % of a step at 28 pixels.
+        moved = torch._foreach_add([own[n] for n in grads], list(grads.values()), alpha=-lr)
+        own.update(zip(grads, moved, strict=True))
+    return own
 
 
 def _back(links: list[Link], grad: Tensor, found: Params) -> None:

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from raymaml import models
 from raymaml.backends.base import HEAD_BIAS, HEAD_WEIGHT, Function, gradients, leaves, unstacked
-from raymaml.backends.chain import gradient_of_chain
+from raymaml.backends.chain import descended_of_chain, gradient_of_chain
 from raymaml.models import fused
 from raymaml.models.layers import ComputeLayer, Layer
 from raymaml.models.memory import for_device
@@ -28,10 +28,6 @@ class Plain:
         """Always."""
         return True
 
-    def arranged(self, weights: Params) -> Params:
-        """The weights as they are."""
-        return weights
-
     def logits(self, model: nn.Module, weights: Params, x: Tensor) -> Tensor:
         """See `Backend`."""
         with torch.no_grad():
@@ -46,6 +42,13 @@ class Plain:
             grads.append(gradients(F.cross_entropy(logits, y), own))
             rows.append(logits.detach())
         return _stack(rows), {name: _stack([g[name] for g in grads]) for name in grads[0]}
+
+    def descended(self, model: nn.Module, weights: Params, x: Tensor, y: Tensor, lr: float, steps: int) -> Params:
+        """See `Backend`."""
+        for _ in range(steps):
+            _, grads = self.gradient(model, weights, x, y)
+            weights = {name: torch.add(value, grads[name], alpha=-lr) for name, value in weights.items()}
+        return weights
 
     def features(self, model: nn.Module, params: Mapping[str, Tensor], x: Tensor) -> Tensor:
         """See `Backend`."""
@@ -74,12 +77,13 @@ class Fused(Plain):
         """For backbones that are a flow of layers, on the CPU."""
         return hasattr(model, "flow") and device.type == "cpu"
 
-    def arranged(self, weights: Params) -> Params:
-        """Filters with channels last, as their convolutions want them: otherwise each of them makes its own copy."""
-        return {
-            n: w.permute(0, 1, 3, 4, 2).contiguous().permute(0, 1, 4, 2, 3) if w.dim() == 5 else w
-            for n, w in weights.items()
-        }
+    def descended(self, model: nn.Module, weights: Params, x: Tensor, y: Tensor, lr: float, steps: int) -> Params:
+        """See `Backend`."""
+        if steps == 0 or not getattr(model, "sequential", False):
+            return super().descended(model, weights, x, y, lr, steps)
+        with torch.no_grad():
+            several = [descended_of_chain(model, unstacked(weights, t), x[t], y, lr, steps) for t in range(len(x))]
+        return {name: _stack([one[name] for one in several]) for name in weights}
 
     def gradient(self, model: nn.Module, weights: Params, x: Tensor, y: Tensor) -> tuple[Tensor, Params]:
         """See `Backend`."""
@@ -87,7 +91,10 @@ class Fused(Plain):
             return super().gradient(model, weights, x, y)
         with torch.no_grad():
             pairs = [gradient_of_chain(model, unstacked(weights, t), x[t], y) for t in range(len(x))]
-        return _stack([logits for logits, _ in pairs]), {n: _stack([g[n] for _, g in pairs]) for n in weights}
+        # A bias before batch statistics has no part in the loss, and no gradient here.
+        return _stack([logits for logits, _ in pairs]), {
+            n: _stack([g[n] for _, g in pairs]) if n in pairs[0][1] else torch.zeros_like(w) for n, w in weights.items()
+        }
 
     def features(self, model: nn.Module, params: Mapping[str, Tensor], x: Tensor) -> Tensor:
         """See `Backend`."""

@@ -39,11 +39,9 @@ def follow(
 
     No graph outlives a step, so memory does not grow with `steps`.
     """
-    weights, y, at = backend.arranged(weights), labels(support, way), 0
+    y, at = labels(support, way), 0
     for count in steps:
-        for _ in range(at, count):
-            _, grads = backend.gradient(model, weights, support, y)
-            weights = {name: torch.add(value, grads[name], alpha=-lr) for name, value in weights.items()}
+        weights = backend.descended(model, weights, support, y, lr, count - at)
         at = count
         yield weights
 
