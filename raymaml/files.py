@@ -98,8 +98,10 @@ def check_place(path: Path) -> None:
         raise SpecError(f"{path} is a folder: name a file")
     if path.exists() and not path.is_file():  # renaming a file over a device would take it from everyone
         raise SpecError(f"{path} is no file: name one")
-    store = next((folder for folder in path.absolute().parents if (folder / "zarr.json").exists()), None)
-    if store:
+    folders = path.absolute().parents
+    store = next((folder for folder in folders if (folder / "zarr.json").exists()), None)
+    # The figures of a surface of a set lie beside it, in the set; what a store says of itself is its own group.
+    if store and not any(folder.name.endswith("-figures") for folder in folders) and path.parent.name != "adaptive":
         raise SpecError(f"{path} lies in the store {store}: name another place")
 
 

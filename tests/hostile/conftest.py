@@ -106,7 +106,9 @@ def _make_run(world: World, glyphs) -> None:
 def _compute(path: Path, centre: Path, spec: SurfaceSpec) -> None:
     evaluator = evaluator_of(spec, checkpoints.load(centre).params, data.load("glyphs"))
     # A checkpoint path that is not there: the store and the run are copied, and found beside each other or by --run.
-    known = {**machine.provenance(), "threads": 1, "direction_digest": evaluator.direction_digest}
+    execution = evaluator.execution.record()
+    digest = evaluator.direction_digest
+    known = {**machine.provenance(), "threads": 1, "direction_digest": digest, "execution": execution}
     store = surfaces.create_or_open(path, spec, known)
     for block in store.missing():
         store.write(block, evaluator.evaluate(block))

@@ -41,6 +41,8 @@ def usual(parameter: Parameter) -> list[str]:
     if command[:1] == ("table",):
         return ["--from", "results.csv"] if command[1:] else []
     given = USUAL.get(command, [])
+    if command == ("doctor",):
+        return ["--no-ray"]  # a cluster takes 10 s to start, and leaves sockets
     return [] if parameter.name in ("--list", "--out") and command == ("reproduce",) else given
 
 

@@ -71,14 +71,14 @@ def test_a_surface_is_logged_with_its_run_wherever_it_lies(cluster, run, request
 def test_a_block_that_fails_is_logged_with_its_reason(cluster, run, request_):
     compute([request_], actors=1)
     shutil.rmtree(request_.path / "done" / "c")
-    blocked = request_.path.joinpath("loss", "c", "0", "0", "0", "2")
-    shutil.rmtree(blocked)
-    blocked.touch()  # a file where the chunk's folder must go
+    blocked = request_.path.joinpath("loss", "c", "0", "0", "0", "2", "1")
+    blocked.unlink()
+    blocked.joinpath("file").mkdir(parents=True)  # a folder where the chunk must go
     with pytest.raises(RaymamlError, match="1 blocks failed"):
         compute([request_], actors=1)
     failed, last = events(run)[-2:]
     assert (failed["event"], last["event"]) == ("job failed", "failed")
-    assert failed["job"].startswith("Block(task=(0, 2), alpha=(2, 3)")
+    assert failed["job"].startswith("Block(task=(0, 2), alpha=(4, 6)")
     assert failed["reason"] in last["error"]
     assert len(stores.open_store(request_.path).missing()) == 1
 
