@@ -38,7 +38,7 @@ class Tracker:
         self, most: int, jobs: list[Job], tell: Callable[[Progress], None], missing: int | None = None
     ) -> None:
         """Of stores with `most` blocks, `missing` of them still to compute: by default as many as there are jobs."""
-        self.most, self.jobs, self.tell = most, jobs, tell
+        self.most, self.tell = most, tell
         self.total = most - (len(jobs) if missing is None else missing) + len(jobs)
         self.left, self.evaluations = len(jobs), 0
         self.evaluations_left = sum(job.block.evaluations for job in jobs)

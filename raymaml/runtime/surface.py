@@ -123,14 +123,15 @@ def compute(
                 return [Job(r.path, r.checkpoint, block) for r, store in pairs for block in _missing(store, adaptive)]
 
             most = sum(sum(1 for _ in store.plan.blocks()) for store in whole)
-            tracker = Tracker(most, jobs(), on_progress, sum(len(store.missing()) for store in whole))
-            with journal.round(tracker.jobs, held, actors=size, threads=threads):
+            first, missing = jobs(), sum(len(store.missing()) for store in whole)
+            with journal.round(first, held, actors=size, threads=threads):
                 journal.warn(store for store in whole if store.path not in finished)
-                make = journal.maker(maker(BlockActor, threads), min(size, len(tracker.jobs)))
+                tracker = Tracker(most, first, on_progress, missing)
+                make = journal.maker(maker(BlockActor, threads), min(size, len(first)))
                 pool = Pool(make, size, journal.on_job(tracker), lambda: stopping() or held.lost())
                 if adaptive is not None:
                     pool.more = lambda: journal.add(tracker.add(jobs()))
-                outcome = pool.run(tracker.jobs)
+                outcome = pool.run(first)
                 journal.failures(outcome, _name)
                 raise_unless_whole(outcome, "blocks", _name)
             return _stated(whole, adaptive)

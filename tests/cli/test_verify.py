@@ -141,9 +141,7 @@ def test_what_an_adaptive_store_says_is_checked(command, centre, tmp_path, monke
     monkeypatch.setattr(surfaces, "plan_of", lambda *shape, shared: Plan(shape, (1, 1, 1)))
     spec = spec_of(centre, grid=GridSpec(17, 3), tasks=1, query=1, steps=1)
     evaluator = evaluator_of(spec, checkpoints.load(centre).params, data.load("glyphs"))
-    store = surfaces.create_or_open(
-        tmp_path / "a.zarr", spec, provenance(centre, direction_digest=evaluator.direction_digest)
-    )
+    store = surfaces.create_or_open(tmp_path / "a.zarr", spec, of_evaluator(centre, evaluator))
     while blocks := adaptive_record.missing(store, 5.0):
         for block in blocks:
             store.write(block, evaluator.evaluate(block))
