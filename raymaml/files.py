@@ -20,13 +20,15 @@ LONGEST_NAME = 255  # bytes, of Linux's file systems
 ADVICE = "restore the file, or start over with another --out"
 
 
-def replace(path: Path, write: Callable[[Path], object]) -> None:
+def replace(path: Path, write: Callable[[Path], object], *, in_store: bool = False) -> None:
     """Let `write` fill a temporary file beside `path`, then rename it over `path` in one step.
+
+    `in_store` is for a store's own files.
 
     Raises:
         SpecError: there can be no such file; see `check_place`.
     """
-    check_place(path)
+    (_check_name if in_store else check_place)(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = _beside(path)
     try:
@@ -92,27 +94,34 @@ def check_place(path: Path) -> None:
     Raises:
         SpecError: `path` is a folder or a device, lies in a store, or its name is longer than a file's can be.
     """
+    _check_name(path)
+    store = next((folder for folder in path.absolute().parents if (folder / "zarr.json").exists()), None)
+    if store and not _among_figures(path.absolute().relative_to(store)):
+        raise SpecError(f"{path} lies in the store {store}: name another place")
+
+
+def _among_figures(path: Path) -> bool:
+    """Whether a path in a store is one of figures: those of a surface of a set lie beside it, in the set."""
+    return any(folder.name.endswith("-figures") for folder in path.parents)
+
+
+def _check_name(path: Path) -> None:
     if len(os.fsencode(path.name)) > LONGEST_NAME:
         raise SpecError(f"{path.name[:40]}... cannot be the name of a file: it is longer than {LONGEST_NAME} bytes")
     if not path.name or path.is_dir():
         raise SpecError(f"{path} is a folder: name a file")
     if path.exists() and not path.is_file():  # renaming a file over a device would take it from everyone
         raise SpecError(f"{path} is no file: name one")
-    folders = path.absolute().parents
-    store = next((folder for folder in folders if (folder / "zarr.json").exists()), None)
-    # The figures of a surface of a set lie beside it, in the set; what a store says of itself is its own group.
-    if store and not any(folder.name.endswith("-figures") for folder in folders) and path.parent.name != "adaptive":
-        raise SpecError(f"{path} lies in the store {store}: name another place")
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write a text, in one step."""
-    replace(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+def write_text(path: Path, text: str, *, in_store: bool = False) -> None:
+    """Write a text, in one step; `in_store` as in `replace`."""
+    replace(path, lambda temporary: temporary.write_text(text, encoding="utf-8"), in_store=in_store)
 
 
-def write_json(path: Path, values: Any) -> None:
-    """Write JSON values for people to read, in one step."""
-    write_text(path, json_text(values))
+def write_json(path: Path, values: Any, *, in_store: bool = False) -> None:
+    """Write JSON values for people to read, in one step; `in_store` as in `replace`."""
+    write_text(path, json_text(values), in_store=in_store)
 
 
 def json_text(values: Any) -> str:

@@ -292,3 +292,14 @@ def test_nothing_of_the_environment_gets_into_what_is_kept(images, prepare, tmp_
     assert {"checkpoint.json", "result.json", "metrics.jsonl", "zarr.json"} <= {path.name for path in kept}
     assert [str(path) for path in kept if b"s3cr3t" in path.read_bytes()] == []
     assert not set(machine.provenance()) & {*SECRETS, "env", "environ", "environment", "argv", "hostname", "user"}
+
+
+@pytest.mark.parametrize("inside", ["adaptive/zarr.json", "zarr.json"])
+def test_no_file_of_the_user_goes_into_a_store_wherever_it_lies(tmp_path, inside):
+    store = tmp_path / "my-figures" / "s.zarr"  # a folder called so around the store opens nothing in it
+    store.mkdir(parents=True)
+    (store / "zarr.json").write_text("{}")
+    with pytest.raises(SpecError, match="lies in the store"):
+        files.write_json(store / inside, {})
+    files.write_json(store / "adaptive" / "zarr.json", {}, in_store=True)
+    files.write_json(store / "seed-5-figures" / "areas.json", {})

@@ -54,7 +54,8 @@ def state(store: SurfaceStore, tolerance: float) -> None:
     there = read(store.path)
     if there is None or there.tolerance > tolerance:
         attributes = {"kind": KIND, "format": FORMAT, **dataclasses.asdict(measured(store, tolerance))}
-        files.write_json(_file(store.path), {"zarr_format": 3, "node_type": "group", "attributes": attributes})
+        group = {"zarr_format": 3, "node_type": "group", "attributes": attributes}
+        files.write_json(_file(store.path), group, in_store=True)
 
 
 def withdraw(store: SurfaceStore) -> None:
