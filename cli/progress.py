@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from raymaml.process import duration
+
 from .options import say
 
 if TYPE_CHECKING:
@@ -24,10 +26,7 @@ QUIET_SECONDS = 3.0  # before a short computation shows how far it is
 
 def eta(done: float, left: float, seconds: float) -> str:
     """Time left at the pace so far, as 1:02:03; unknown before anything is done."""
-    if done <= 0:
-        return "?"
-    whole = round(left * seconds / done)
-    return f"{whole // 3600}:{whole // 60 % 60:02d}:{whole % 60:02d}"
+    return duration(left * seconds / done) if done > 0 else "?"
 
 
 class Display:

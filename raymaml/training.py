@@ -22,6 +22,7 @@ from raymaml.checkpoints import Checkpoint
 from raymaml.data.imageset import ImageSet
 from raymaml.errors import SpecError
 from raymaml.params import Params, cast, from_vector, to_vector
+from raymaml.process import timestamp
 from raymaml.runs import SeedDir
 from raymaml.specs import Score, TaskSpec, TrainSpec
 from raymaml.tasks import TaskSampler
@@ -277,7 +278,7 @@ def train(
     test = trainer.test(lambda i: tell(tested=i))
     tell(now=True, tested=spec.test_tasks)
     if group.rank == 0:
-        files.write_json(directory.result, {"test": test.to_dict(), "finished": time.strftime("%FT%TZ", time.gmtime())})
+        files.write_json(directory.result, {"test": test.to_dict(), "finished": timestamp()})
     return test
 
 

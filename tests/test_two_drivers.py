@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+import nightly
 import numpy as np
 import pytest
 
@@ -19,13 +20,7 @@ from raymaml.runlog import RunLog
 from raymaml.runs import RunDir
 from raymaml.runtime.surface import load_evaluator
 
-pytestmark = [
-    pytest.mark.ray,
-    pytest.mark.timeout(600),
-    pytest.mark.skipif(
-        os.environ.get("RAYMAML_NIGHTLY", "") in ("", "0"), reason="four minutes: set RAYMAML_NIGHTLY=1"
-    ),
-]
+pytestmark = [pytest.mark.ray, pytest.mark.timeout(600), nightly.only("four minutes")]
 
 RAYMAML = Path(sys.executable).with_name("raymaml")
 SURFACE = "surface --run RUN --grid 40x3 --tasks 3 --query 2 --steps 0 2 --no-figure"

@@ -53,7 +53,7 @@ class Plain:
     def features(self, model: nn.Module, params: Mapping[str, Tensor], x: Tensor) -> Tensor:
         """See `Backend`."""
         with torch.no_grad():
-            return models.features(model, params, x)
+            return self._features(model, params, x)
 
     def prepared(self, function: Function) -> Function:
         """The function itself."""
@@ -61,6 +61,9 @@ class Plain:
 
     def _run(self, model: nn.Module, weights: Params, x: Tensor) -> Tensor:
         return models.apply(model, weights, x)
+
+    def _features(self, model: nn.Module, weights: Mapping[str, Tensor], x: Tensor) -> Tensor:
+        return models.features(model, weights, x)
 
 
 def _stack(rows: list[Tensor]) -> Tensor:
@@ -95,11 +98,6 @@ class Fused(Plain):
         return _stack([logits for logits, _ in pairs]), {
             n: _stack([g[n] for _, g in pairs]) if n in pairs[0][1] else torch.zeros_like(w) for n, w in weights.items()
         }
-
-    def features(self, model: nn.Module, params: Mapping[str, Tensor], x: Tensor) -> Tensor:
-        """See `Backend`."""
-        with torch.no_grad():
-            return self._features(model, params, x)
 
     def _run(self, model: nn.Module, weights: Params, x: Tensor) -> Tensor:
         return F.linear(self._features(model, weights, x), weights[HEAD_WEIGHT], weights[HEAD_BIAS])

@@ -44,7 +44,6 @@ Place = tuple[int | slice, ...]  # of a trace in the arrays of a block: task, st
 class Evaluator:
     """Everything that the value of a cell depends on."""
 
-    model: nn.Module
     tracer: Tracer  # of what is perturbed before it adapts; tasks are batches of images for the pre-training loss
     adapted: AdaptedTasks | None  # of what is perturbed after it has adapted, instead
     centre: Params
@@ -171,7 +170,6 @@ def evaluator_of(
     sampler = TaskSampler(images, spec.split, spec.task, seed=spec.task_seed, dtype=dtype, device=device, keep=again)
     learner = _learner_of(spec, images, execution)
     return Evaluator(
-        model=model,
         tracer=learner.tracer(model, sampler, spec.steps, spec.queries),
         adapted=_adapted_tasks(spec, model, learner, centre, sampler, keep=again),
         centre=centre,

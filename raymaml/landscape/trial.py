@@ -84,10 +84,8 @@ def _shortened(spec: SurfaceSpec) -> SurfaceSpec:
 def _candidates(spec: SurfaceSpec, device: torch.device, name: str | None) -> Iterator[Execution]:
     """The usual choice first."""
     tf32 = device.type == "cuda" and spec.precision == "float32" and not spec.grid.is_centre
-    for backend in (
-        backends.able(models.build(spec.model), device) if name is None else [untried(spec, device, name).backend]
-    ):
-        yield Execution(backend, CPU_AT_ONCE if backend.name in backends.BATCHING else 1, tf32)
+    names = [backend.name for backend in backends.able(models.build(spec.model), device)] if name is None else [name]
+    return (dataclasses.replace(untried(spec, device, each), tf32=tf32) for each in names)
 
 
 def _filling(

@@ -5,7 +5,7 @@ import torch
 from raymaml import backends, models
 from raymaml.backends import PLAIN, Execution
 from raymaml.data.imageset import ImageSet
-from raymaml.learners.base import Gradient, Learner, Objective, Scorer, Trace, Tracer, predict, score, trace
+from raymaml.learners.base import Gradient, Learner, Objective, Scorer, Trace, Tracer
 from raymaml.learners.maml import Maml, MetaObjective
 from raymaml.learners.pretraining import Pretraining
 from raymaml.learners.transfer import PretrainingObjective, Transfer
@@ -25,9 +25,6 @@ __all__ = [
     "Transfer",
     "build",
     "objective",
-    "predict",
-    "score",
-    "trace",
 ]
 
 

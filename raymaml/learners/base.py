@@ -6,12 +6,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from raymaml.backends import Execution
-from raymaml.models import apply
+from raymaml.backends.base import accuracies
 from raymaml.params import Params
 from raymaml.tasks import Task, TaskSampler
 
@@ -93,17 +92,6 @@ class Objective(Protocol):
         ...
 
 
-def score(model: nn.Module, params: Mapping[str, Tensor], images: Tensor, labels: Tensor) -> tuple[float, float]:
-    """Mean cross-entropy (nats) and accuracy (0..1) of one batch."""
-    return score_logits(predict(model, params, images), labels)
-
-
-@torch.no_grad()
-def predict(model: nn.Module, params: Mapping[str, Tensor], images: Tensor) -> Tensor:
-    """Logits (image, output) of one batch."""
-    return apply(model, params, images)
-
-
 def trace(predictors: Iterable[Predictor], support: Batch, query: Batch, way: int, queries: Sequence[int]) -> Trace:
     """Score a support and a query set under each of the predictors.
 
@@ -132,5 +120,4 @@ def score_logits(logits: Tensor, labels: Tensor) -> tuple[float, float]:
 
 def accuracy_of(logits: Tensor, labels: Tensor) -> float:
     """Share (0..1) of rows whose largest logit is the label's; rows with NaN logits count as wrong."""
-    right = (logits.argmax(1) == labels) & ~logits.isnan().any(1)
-    return right.double().mean().item()
+    return accuracies(logits[None], labels).item()

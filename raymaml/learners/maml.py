@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from raymaml.backends import PLAIN, Execution
 from raymaml.backends.base import accuracies, leaves, losses, stacked, unstacked
-from raymaml.learners.base import Gradient, Scorer, Trace, Tracer
+from raymaml.learners.base import Gradient, Scorer, Trace, Tracer, accuracy_of
 from raymaml.learners.inner import Images, adapt_and_score, follow, score_stack
 from raymaml.models import apply
 from raymaml.params import Params
@@ -115,7 +115,7 @@ class Maml:
         logits = apply(model, fast, task.query_x)
         loss = F.cross_entropy(logits, task.query_y)
         found = dict(zip(start, torch.autograd.grad(loss, list(start.values())), strict=True))
-        return Gradient(found, loss.item(), accuracies(logits.detach()[None], task.query_y).item())
+        return Gradient(found, loss.item(), accuracy_of(logits.detach(), task.query_y))
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from torch.nn import functional as F
 
 from raymaml import models, streams
 from raymaml.backends import PLAIN, Backend, Execution
+from raymaml.backends.base import HEAD_BIAS, HEAD_WEIGHT
 from raymaml.data.imageset import ImageSet
 from raymaml.learners.base import Batch, Gradient, Scorer, Trace, Tracer, accuracy_of, score_logits, trace
 from raymaml.params import Params
@@ -25,7 +26,6 @@ from raymaml.streams import Key
 from raymaml.tasks import Task, TaskSampler
 
 FEATURE_BATCH = 64  # images; fixed, so that features do not depend on which tasks are asked for
-HEAD_WEIGHT, HEAD_BIAS = "head.weight", "head.bias"
 
 
 @dataclass(frozen=True)

@@ -41,9 +41,7 @@ class Effort:
     """How much is timed."""
 
     blocks: int = 4  # of each actor, after a first one that is not timed
-    tasks: int = (
-        30  # of a point, which is a block: a third of the cells of a usual one, so what a block costs weighs more
-    )
+    tasks: int = 30  # of a block, which is a point: a third of a usual one's, so what a block costs weighs more
     steps: int = 10
     rounds: int = 2
     driver_blocks: int = 10_000

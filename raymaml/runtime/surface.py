@@ -123,7 +123,8 @@ def compute(
                 return [Job(r.path, r.checkpoint, block) for r, store in pairs for block in _missing(store, adaptive)]
 
             most = sum(sum(1 for _ in store.plan.blocks()) for store in whole)
-            first, missing = jobs(), sum(len(store.missing()) for store in whole)
+            first = jobs()
+            missing = None if adaptive is None else sum(len(store.missing()) for store in whole)
             with journal.round(first, held, actors=size, threads=threads):
                 journal.warn(store for store in whole if store.path not in finished)
                 tracker = Tracker(most, first, on_progress, missing)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -15,6 +14,7 @@ from raymaml.bench.setting import Setting
 from raymaml.bench.targets import PARTS, Part
 from raymaml.bench.workers import cores
 from raymaml.errors import SpecError
+from raymaml.process import timestamp
 from raymaml.runtime import bench as engine
 from raymaml.runtime.bench import Effort
 
@@ -52,7 +52,7 @@ def run_bench(
     if load > BUSY * cores():
         on_step(f"the machine is busy (load {load:.1f}): figures will be off, wait until it is idle")
     figures: dict[str, Any] = {
-        "date": time.strftime("%FT%TZ", time.gmtime()),
+        "date": timestamp(),
         "machine": {**machine.provenance(), "cores": cores()},
         "load": load,
         "quick": quick,

@@ -3,6 +3,7 @@
 import json
 import os
 
+import nightly
 import pytest
 
 
@@ -28,7 +29,7 @@ def test_bench_prints_a_table_and_writes_its_figures(command, here):
 
 
 @pytest.mark.ray
-@pytest.mark.skipif(os.environ.get("RAYMAML_NIGHTLY", "") in ("", "0"), reason="a minute: set RAYMAML_NIGHTLY=1")
+@nightly.only("a minute")
 def test_bench_measures_actors_and_the_driver(command, cluster, here, monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
     ran = command("bench", "--quick", "--only", "engine,driver", "--json", "figures.json")

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import zlib
 
-from hostile.world import NIGHTLY, Ran, World
+from hostile.world import Ran, World
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import seed as seeded
+from nightly import NIGHTLY
 
 CODES = {0, 2}
 MORE_CODES = {"verify": {1, 3}, "doctor": {1}}  # something is wrong; incomplete; something is in the way

@@ -17,7 +17,6 @@ import raymaml_cli.app
 from raymaml.runs import RunDir, SeedDir
 
 CASES = [0]  # how many commands were run
-NIGHTLY = os.environ.get("RAYMAML_NIGHTLY", "") not in ("", "0")
 CPU_SECONDS = 60  # of one command: more is a hang; processor time, so that other work does not count
 MEMORY = 4 << 30  # bytes that a command may ask for beyond what the test has: more is a bomb
 

@@ -271,7 +271,6 @@ def test_a_quadratic_gives_its_closed_form():
     centre, d1, d2 = ({"w": torch.randn(2, 3, dtype=torch.float64, generator=generator)} for _ in range(3))
     curvature = torch.tensor([1.0, 2.0, 3.0, 4.0, 5.0, 6.0], dtype=torch.float64)
     evaluator = Evaluator(
-        None,
         Quadratic(curvature, 0.1).trace,
         None,
         centre,

@@ -3,7 +3,8 @@ import pytest
 import torch
 
 from raymaml import models
-from raymaml.learners import Pretraining, score
+from raymaml.learners import Pretraining
+from raymaml.learners.base import score_logits
 from raymaml.params import cast
 from raymaml.presets import train_spec
 from raymaml.specs import PretrainingSpec, TaskSpec
@@ -55,5 +56,7 @@ def test_running_statistics_are_used_where_they_are_asked_for(model, sampler):
     params = cast(models.initial_params(model, 1), torch.float64)
     learner = Pretraining(PretrainingSpec(batch=40, norm="running"))
     found = learner.tracer(model, sampler, (0,), (1,))([params], [2])[0]
-    loss, accuracy = score(model, params, *learner.batch(sampler, 2))
+    x, y = learner.batch(sampler, 2)
+    with torch.no_grad():
+        loss, accuracy = score_logits(models.apply(model, params, x), y)
     assert (found.loss, found.accuracy, found.support_loss) == ([[loss]], [[accuracy]], [loss])
